@@ -1,0 +1,62 @@
+// The configuration of a machine as plain data: what the flags of `run`, a configuration file and
+// the control socket all become. No JSON and no parsing here.
+#pragma once
+
+#include "vmm/base/byte_size.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace coldstart {
+
+enum class BootMode { automatic, linux64, pvh, firmware };
+enum class BoardKind { micro, pc };
+enum class OnReboot { restart, exit };
+
+/// How a disk's host file is read and written.
+enum class DiskCache {
+    writeback, ///< through the page cache; a guest flush is an fdatasync
+    none,      ///< O_DIRECT: past the page cache; a guest flush is an fdatasync
+    unsafe,    ///< through the page cache; guest flushes are ignored
+};
+
+struct DiskConfig {
+    std::string id; ///< empty: disk0, disk1, ...
+    std::string path;
+    bool read_only = false;
+    std::string serial; ///< what VIRTIO_BLK_T_GET_ID answers, up to 20 bytes; empty: the id
+    DiskCache cache = DiskCache::writeback;
+};
+
+struct SerialConfig {
+    enum class Kind { stdio, none, file, socket, pty };
+    Kind kind = Kind::stdio;
+    std::string path; ///< of `file` and `socket`
+};
+
+struct VmConfig {
+    std::string id = "coldstart";
+    BoardKind board = BoardKind::micro;
+    BootMode boot = BootMode::automatic;
+    std::string kernel_path;
+    std::optional<std::string> initrd_path;
+    std::optional<std::string> command_line; ///< absent: the default of the board
+    std::uint32_t cpus = 1;                  ///< 1..max_cpus
+    std::uint64_t memory_bytes = 256 * MiB;
+    std::vector<DiskConfig> disks;
+    SerialConfig serial;
+    bool virtio_console = false; ///< a virtio console on this terminal instead of COM1
+    bool rng = true;             ///< a virtio entropy device
+    std::string post_codes_path; ///< empty: POST codes are only counted
+    std::string debugcon_path;
+    OnReboot on_reboot = OnReboot::restart;
+    std::optional<double> timeout_s;
+};
+
+inline constexpr std::uint32_t max_cpus = 64;
+inline constexpr std::uint64_t min_memory_bytes = 4 * MiB;
+inline constexpr std::uint64_t max_memory_bytes = 512 * GiB;
+
+} // namespace coldstart

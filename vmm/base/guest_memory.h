@@ -1,0 +1,76 @@
+// Guest RAM as the monitor sees it: a few regions of host memory at guest-physical addresses.
+//
+// Everything a guest names (a descriptor, a table, a buffer) goes through here, and every access
+// is checked: an address outside RAM, a length that wraps or a range that leaves RAM yields false
+// or an empty result, never a fault. Guest memory changes under our hands: callers copy a value
+// once and check the copy.
+//
+// Missing: MMIO, ROM and dirty tracking; those are the bus's and KVM's.
+// Threads: after construction any thread may read and write; the guest does so at the same time.
+#pragma once
+
+#include "vmm/base/bytes.h"
+#include "vmm/base/gpa.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace coldstart {
+
+/// One contiguous piece of guest RAM. `host` keeps the backing alive (a mapping or a heap block).
+struct MemoryRegion {
+    Gpa base;
+    std::uint64_t size_bytes = 0;
+    std::shared_ptr<std::byte> host;
+
+    Gpa end() const noexcept { return base + size_bytes; }
+};
+
+class GuestMemory {
+  public:
+    /// Regions in any order; throws Error when two overlap, one is empty or one wraps.
+    explicit GuestMemory(std::vector<MemoryRegion> regions);
+
+    /// Zeroed heap memory from address 0: for unit tests, and for trying a loader without KVM.
+    static GuestMemory on_heap(std::uint64_t size_bytes);
+
+    const std::vector<MemoryRegion>& regions() const noexcept { return regions_; }
+    std::uint64_t size_bytes() const noexcept;
+
+    /// The host address of [gpa, gpa + size), or an empty span when that is not inside one region.
+    /// An empty range yields an empty span.
+    std::span<std::byte> range(Gpa gpa, std::uint64_t size_bytes) const noexcept;
+
+    bool contains(Gpa gpa, std::uint64_t size_bytes) const noexcept;
+
+    /// Copy out of or into RAM; false, with nothing promised of `out`, when the range leaves RAM.
+    bool read(Gpa gpa, std::span<std::byte> out) const noexcept;
+    bool write(Gpa gpa, ByteView bytes) const noexcept;
+    bool fill(Gpa gpa, std::uint64_t size_bytes, std::byte value) const noexcept;
+
+    template <typename T>
+    requires std::is_trivially_copyable_v<T> std::optional<T> load(Gpa gpa)
+    const noexcept {
+        T value;
+        if (!read(gpa, std::as_writable_bytes(std::span(&value, 1))))
+            return std::nullopt;
+        return value;
+    }
+
+    template <typename T>
+    requires std::is_trivially_copyable_v<T>
+    bool store(Gpa gpa, const T& value) const noexcept {
+        return write(gpa, std::as_bytes(std::span(&value, 1)));
+    }
+
+  private:
+    std::vector<MemoryRegion> regions_; // sorted by base, disjoint
+};
+
+} // namespace coldstart
