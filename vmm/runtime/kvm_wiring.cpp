@@ -1,0 +1,99 @@
+#include "vmm/runtime/kvm_wiring.h"
+
+#include "vmm/base/error.h"
+#include "vmm/base/text.h"
+#include "vmm/base/unique_fd.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/eventfd.h>
+
+namespace coldstart {
+
+class KvmWiring::LevelLine final : public IrqLine {
+  public:
+    LevelLine(const KvmWiring& wiring, std::uint32_t gsi) : wiring_(wiring), gsi_(gsi) {}
+
+    void set_level(bool asserted) noexcept override {
+        if (level_.exchange(asserted, std::memory_order_acq_rel) == asserted)
+            return;
+        if (Vm* vm = wiring_.vm_.load(std::memory_order_acquire))
+            vm->set_irq_line(gsi_, asserted);
+    }
+
+  private:
+    const KvmWiring& wiring_;
+    std::uint32_t gsi_;
+    std::atomic<bool> level_{false};
+};
+
+class KvmWiring::EdgeLine final : public IrqLine {
+  public:
+    EdgeLine(KvmWiring& wiring, std::uint32_t gsi)
+        : wiring_(wiring), gsi_(gsi), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        if (!event_)
+            throw system_error(cat("interrupt ", gsi, ": eventfd"), errno,
+                               "raise the limit of open files (ulimit -n)");
+        wiring_.edge_lines_.push_back(this);
+    }
+    ~EdgeLine() override {
+        if (Vm* vm = wiring_.vm_.load(std::memory_order_acquire))
+            vm->remove_irqfd(event_.get(), gsi_);
+        std::erase(wiring_.edge_lines_, this);
+    }
+
+    void set_level(bool asserted) noexcept override {
+        if (asserted)
+            pulse();
+    }
+
+    void pulse() noexcept override {
+        const std::uint64_t one = 1;
+        // A full counter means that the interrupt is pending already.
+        [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    }
+
+    void bind(Vm& vm) const { vm.add_irqfd(event_.get(), gsi_); }
+
+  private:
+    KvmWiring& wiring_;
+    std::uint32_t gsi_;
+    UniqueFd event_;
+};
+
+std::unique_ptr<IrqLine> KvmWiring::connect(std::uint32_t gsi, bool edge_triggered) {
+    if (!edge_triggered)
+        return std::make_unique<LevelLine>(*this, gsi);
+    auto line = std::make_unique<EdgeLine>(*this, gsi);
+    if (Vm* vm = vm_.load(std::memory_order_acquire))
+        line->bind(*vm);
+    return line;
+}
+
+void KvmWiring::attach(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
+                       int event_fd) {
+    doorbells_.push_back({pio, address, width_bytes, value, event_fd});
+    if (vm_.load(std::memory_order_acquire) != nullptr)
+        ring_up(doorbells_.back());
+}
+
+void KvmWiring::ring_up(const DoorbellRecord& doorbell) {
+    vm_.load(std::memory_order_acquire)
+        ->add_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
+                        doorbell.event_fd);
+}
+
+void KvmWiring::bind(Vm& vm) {
+    vm_.store(&vm, std::memory_order_release);
+    for (const EdgeLine* line : edge_lines_)
+        line->bind(vm);
+    for (const DoorbellRecord& doorbell : doorbells_)
+        ring_up(doorbell);
+}
+
+void KvmWiring::unbind() noexcept {
+    vm_.store(nullptr, std::memory_order_release);
+}
+
+} // namespace coldstart
