@@ -1,0 +1,176 @@
+#include "vmm/runtime/vcpu_pool.h"
+
+#include "vmm/base/error.h"
+#include "vmm/base/text.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <pthread.h>
+
+namespace coldstart {
+namespace {
+
+int kick_signal() noexcept {
+    return SIGRTMIN;
+}
+
+/// The signal only has to interrupt KVM_RUN.
+void install_kick_handler() {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    if (::sigaction(kick_signal(), &action, nullptr) < 0)
+        throw system_error("the vCPU kick signal", errno);
+}
+
+} // namespace
+
+VcpuPool::VcpuPool(Bus& bus, const GuestMemory& memory, StopHandler on_stop)
+    : bus_(bus), memory_(memory), on_stop_(std::move(on_stop)) {
+    install_kick_handler();
+}
+
+VcpuPool::~VcpuPool() {
+    stop();
+}
+
+void VcpuPool::start(std::vector<std::unique_ptr<Vcpu>> vcpus) {
+    vcpus_ = std::move(vcpus);
+    wish_ = Wish::park;
+    resting_ = 0;
+    threads_.reserve(vcpus_.size());
+    const std::lock_guard guard(mutex_);
+    for (const auto& vcpu : vcpus_) {
+        // As if it had been parked before: rest() expects the request to be set.
+        vcpu->request_exit();
+        threads_.emplace_back([this, &target = *vcpu] { thread_main(target); });
+        ::pthread_setname_np(threads_.back().native_handle(), cat("vcpu", vcpu->index()).c_str());
+    }
+}
+
+void VcpuPool::resume() {
+    {
+        const std::lock_guard guard(mutex_);
+        wish_ = Wish::run;
+    }
+    changed_.notify_all();
+}
+
+void VcpuPool::set_wish(Wish wish) noexcept {
+    {
+        const std::lock_guard guard(mutex_);
+        if (wish_ == Wish::end)
+            return;
+        wish_ = wish;
+        kick_all();
+    }
+    changed_.notify_all();
+}
+
+/// The mutex is held, so that no vCPU clears its exit request at the same time.
+void VcpuPool::kick_all() noexcept {
+    for (std::size_t i = 0; i < threads_.size(); ++i) {
+        vcpus_[i]->request_exit();
+        ::pthread_kill(threads_[i].native_handle(), kick_signal());
+    }
+}
+
+void VcpuPool::park() {
+    set_wish(Wish::park);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return resting_ == threads_.size(); });
+}
+
+void VcpuPool::request_park() noexcept {
+    set_wish(Wish::park);
+}
+
+void VcpuPool::stop() noexcept {
+    if (threads_.empty())
+        return;
+    set_wish(Wish::end);
+    for (std::thread& thread : threads_)
+        thread.join();
+    threads_.clear();
+    vcpus_.clear();
+}
+
+bool VcpuPool::wanted(Vcpu& vcpu) noexcept {
+    const std::lock_guard guard(mutex_);
+    // A wish to park may have been taken back before this vCPU saw it.
+    if (wish_ == Wish::run)
+        vcpu.clear_exit_request();
+    return wish_ == Wish::run;
+}
+
+bool VcpuPool::rest(Vcpu& vcpu) {
+    std::unique_lock lock(mutex_);
+    ++resting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return wish_ != Wish::park; });
+    --resting_;
+    vcpu.clear_exit_request();
+    return wish_ == Wish::run;
+}
+
+void VcpuPool::carry_out_io(const GuestAccess& access) noexcept {
+    std::byte* data = access.data;
+    for (std::uint32_t i = 0; i < access.count; ++i, data += access.width) {
+        std::uint64_t value = 0;
+        if (access.is_write) {
+            std::memcpy(&value, data, access.width);
+            bus_.write(BusKind::pio, access.address, access.width, value);
+        } else {
+            bus_.read(BusKind::pio, access.address, access.width, value);
+            std::memcpy(data, &value, access.width);
+        }
+    }
+}
+
+void VcpuPool::carry_out_mmio(const GuestAccess& access) noexcept {
+    std::uint64_t value = 0;
+    if (access.is_write) {
+        std::memcpy(&value, access.data, access.width);
+        bus_.write(BusKind::mmio, access.address, access.width, value);
+    } else {
+        bus_.read(BusKind::mmio, access.address, access.width, value);
+        std::memcpy(access.data, &value, access.width);
+    }
+}
+
+void VcpuPool::thread_main(Vcpu& vcpu) noexcept {
+    if (!rest(vcpu))
+        return;
+    for (;;) {
+        const ExitKind kind = vcpu.run();
+        switch (kind) {
+        case ExitKind::io:
+            carry_out_io(vcpu.access());
+            break;
+        case ExitKind::mmio:
+            carry_out_mmio(vcpu.access());
+            break;
+        case ExitKind::interrupted:
+            if (!wanted(vcpu) && !rest(vcpu))
+                return;
+            break;
+        case ExitKind::shutdown:
+        case ExitKind::failure:
+            on_stop_({kind, vcpu.emulation_failed(), vcpu.describe_failure(kind, memory_)});
+            set_wish(Wish::park);
+            if (!rest(vcpu))
+                return;
+            break;
+        case ExitKind::reset_event:
+        case ExitKind::poweroff_event:
+            on_stop_({kind, false, {}});
+            set_wish(Wish::park);
+            if (!rest(vcpu))
+                return;
+            break;
+        }
+    }
+}
+
+} // namespace coldstart

@@ -1,0 +1,79 @@
+// The vCPU threads: run, park, resume, end. One thread a vCPU; the exit path allocates nothing,
+// takes no contended lock and logs nothing.
+//
+// Kicking: a vCPU is made to leave the guest by setting kvm_run.immediate_exit and then signalling
+// its thread. The signal's handler does nothing and no state travels by it: if it comes too early,
+// KVM sees the flag on entry; so no kick is lost and no signal mask is juggled.
+//
+// Threads: the control thread calls everything but request_park(), which any thread may call.
+#pragma once
+
+#include "vmm/base/guest_memory.h"
+#include "vmm/kvm/vcpu.h"
+#include "vmm/machine/bus.h"
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace coldstart {
+
+/// Why a vCPU stopped by itself.
+struct VcpuStop {
+    ExitKind kind = ExitKind::failure;
+    bool emulation_failed = false;
+    std::string description; ///< several lines, for a person; empty for reset and power-off events
+};
+
+class VcpuPool {
+  public:
+    using StopHandler = std::function<void(VcpuStop)>;
+
+    /// `on_stop` is called on a vCPU's thread, which then parks for good.
+    VcpuPool(Bus& bus, const GuestMemory& memory, StopHandler on_stop);
+    ~VcpuPool();
+
+    /// Takes over `vcpus`, set up and not yet run, and starts their threads, parked.
+    void start(std::vector<std::unique_ptr<Vcpu>> vcpus);
+    /// Lets parked vCPUs run.
+    void resume();
+    /// Returns when every vCPU has left the guest, with nothing pending, and stands still.
+    void park();
+    /// As park(), but does not wait: no vCPU enters the guest again once it has left it. Any
+    /// thread, a vCPU's own included; never throws.
+    void request_park() noexcept;
+    /// Ends and joins the threads and destroys the vCPUs.
+    void stop() noexcept;
+
+    std::size_t size() const noexcept { return vcpus_.size(); }
+
+  private:
+    enum class Wish : std::uint8_t { run, park, end };
+
+    void thread_main(Vcpu& vcpu) noexcept;
+    /// After an interrupted run: whether the vCPU is to go on.
+    bool wanted(Vcpu& vcpu) noexcept;
+    /// Waits while the wish is to park; false when the thread is to end.
+    bool rest(Vcpu& vcpu);
+    void carry_out_io(const GuestAccess& access) noexcept;
+    void carry_out_mmio(const GuestAccess& access) noexcept;
+    void kick_all() noexcept;
+    void set_wish(Wish wish) noexcept;
+
+    Bus& bus_;
+    const GuestMemory& memory_;
+    StopHandler on_stop_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    Wish wish_ = Wish::park;
+    std::size_t resting_ = 0;
+    std::vector<std::unique_ptr<Vcpu>> vcpus_;
+    std::vector<std::thread> threads_;
+};
+
+} // namespace coldstart
