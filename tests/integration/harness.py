@@ -1,0 +1,213 @@
+"""What the integration tests share: finding the monitor and its guests, running a guest, counting.
+
+A test is a function marked with @test("what it shows", needs=...). `needs` names what the host
+must have: "kvm" (any /dev/kvm), "linux" (a KVM that runs Linux), or a program. Where it is missing
+the test is skipped, and the run says why.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TESTS = []
+
+
+class Skip(Exception):
+    """Raised by a test that can't be carried out here; its text says why."""
+
+
+def test(title, needs=()):
+    def mark(function):
+        TESTS.append((title, tuple([needs] if isinstance(needs, str) else needs), function))
+        return function
+
+    return mark
+
+
+class Environment:
+    def __init__(self, options):
+        self.binary = os.path.abspath(options.binary)
+        self.guests = os.path.abspath(options.guests)
+        # A Linux boot takes a few seconds in the lab; ten times that is a hang.
+        self.patience = options.patience
+        self.kvm_kind = self._kvm_kind()
+        self.assets = {}
+        self.scratch = tempfile.mkdtemp(prefix="coldstart-test.")
+
+    def _kvm_kind(self):
+        answer = subprocess.run([self.binary, "doctor", "--json"], capture_output=True, text=True)
+        found = re.search(r'"kvm": "(\w+)"', answer.stdout)
+        return found.group(1) if found else "none"
+
+    def load_assets(self, path):
+        """KEY=VALUE lines as scripts/guest-assets --print writes them."""
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.strip().partition("=")
+                self.assets[key] = value.strip("'\"")
+
+    def missing(self, need):
+        if need == "kvm":
+            return "no /dev/kvm here" if self.kvm_kind == "none" else None
+        if need == "linux":
+            if self.kvm_kind != "hardware":
+                return f"this KVM can't run Linux (kind: {self.kvm_kind})"
+            return None if self.assets else "no guest assets given (--assets)"
+        return None if shutil.which(need) else f"{need} is not installed"
+
+    def guest(self, name):
+        path = os.path.join(self.guests, name + ".elf")
+        if not os.path.exists(path):
+            raise Skip(f"{name}.elf was not built (nasm)")
+        return path
+
+    def path(self, name):
+        return os.path.join(self.scratch, name)
+
+    def write(self, name, content):
+        path = self.path(name)
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
+
+
+class Result:
+    def __init__(self, status, out, err, seconds):
+        self.status, self.out, self.err, self.seconds = status, out, err, seconds
+
+    def __str__(self):
+        return (f"status {self.status} after {self.seconds:.1f} s\n--- stdout\n{self.out[-4000:]}"
+                f"\n--- stderr\n{self.err[-4000:]}")
+
+
+def coldstart(env, *arguments, stdin=b"", timeout=None, environment=None):
+    """Runs the monitor to its end."""
+    start = time.monotonic()
+    process = subprocess.run([env.binary, *map(str, arguments)], input=stdin, capture_output=True,
+                             timeout=timeout or env.patience,
+                             env={**os.environ, **(environment or {})})
+    return Result(process.returncode, process.stdout.decode("utf-8", "replace"),
+                  process.stderr.decode("utf-8", "replace"), time.monotonic() - start)
+
+
+def run_small(env, name, *arguments, **options):
+    """Runs an assembly guest by PVH."""
+    return coldstart(env, "run", "--boot", "pvh", "--kernel", env.guest(name), "--memory", "32M",
+                     "--no-rng", *arguments, **options)
+
+
+def expect(condition, what, result=None):
+    if not condition:
+        raise AssertionError(f"{what}\n{result}" if result is not None else what)
+
+
+def expect_status(result, status):
+    expect(result.status == status, f"exit status {result.status}, not {status}", result)
+
+
+def expect_one_line(result, *words):
+    """Bad input: one line on stderr that names the thing and the remedy."""
+    lines = [line for line in result.err.splitlines() if line.strip()]
+    expect(len(lines) == 1, f"{len(lines)} lines on stderr, not one", result)
+    for word in words:
+        expect(word in lines[0], f"the message does not say '{word}'", result)
+    expect(result.out == "", "something on stdout", result)
+
+
+class Running:
+    """The monitor in the background, its console read as it comes."""
+
+    def __init__(self, env, *arguments, stdin=subprocess.PIPE, preexec=None):
+        self.env = env
+        self.process = subprocess.Popen([env.binary, *map(str, arguments)], stdin=stdin,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        preexec_fn=preexec)
+        self.text = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, text, timeout=None):
+        os.set_blocking(self.process.stdout.fileno(), False)
+        end = time.monotonic() + (timeout or self.env.patience)
+        while text not in self.text:
+            expect(time.monotonic() < end, f"'{text}' did not come", self.text[-3000:])
+            chunk = self.process.stdout.read()
+            if chunk:
+                self.text += chunk.decode("utf-8", "replace")
+            elif chunk == b"" and self.process.poll() is not None:
+                break
+            else:
+                time.sleep(0.01)
+        expect(text in self.text, f"'{text}' did not come before the end",
+               self.text[-3000:] + (self.process.stderr.read() or b"").decode("utf-8", "replace"))
+
+    def type(self, text):
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def finish(self, timeout=None):
+        os.set_blocking(self.process.stdout.fileno(), True)
+        start = time.monotonic()
+        out, err = self.process.communicate(timeout=timeout or self.env.patience)
+        status = self.process.returncode
+        return Result(status, self.text + out.decode("utf-8", "replace"),
+                      err.decode("utf-8", "replace"), time.monotonic() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="coldstart's integration tests")
+    parser.add_argument("--binary", default=os.path.join(ROOT, "build/release/coldstart"))
+    parser.add_argument("--guests", default=os.path.join(ROOT, "build/release/tests/guests"))
+    parser.add_argument("--assets", help="file with the output of scripts/guest-assets --print")
+    parser.add_argument("--patience", type=float, default=120, help="seconds a guest may take")
+    parser.add_argument("--only", default="", help="run tests whose title contains this")
+    parser.add_argument("--junit", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    env = Environment(options)
+    if options.assets:
+        env.load_assets(options.assets)
+    print(f"KVM here: {env.kvm_kind}", flush=True)
+
+    # A stuck test must not leave its guest behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    passed = failed = skipped = 0
+    try:
+        for title, needs, function in TESTS:
+            if options.only not in title:
+                continue
+            reason = next((why for why in map(env.missing, needs) if why), None)
+            start = time.monotonic()
+            try:
+                if reason:
+                    raise Skip(reason)
+                function(env)
+            except Skip as why:
+                skipped += 1
+                print(f"skip  {title}: {why}", flush=True)
+            except Exception:  # pylint: disable=broad-except
+                failed += 1
+                print(f"FAIL  {title}\n{traceback.format_exc()}", flush=True)
+            else:
+                passed += 1
+                print(f"ok    {title} ({time.monotonic() - start:.1f} s)", flush=True)
+    finally:
+        shutil.rmtree(env.scratch, ignore_errors=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0

@@ -1,0 +1,181 @@
+"""Assembly guests through the command line: what the CPU and the board's devices do."""
+
+import json
+import os
+import re
+import signal
+import time
+
+from harness import (Running, coldstart, expect, expect_status, run_small, test)
+
+
+@test("a guest prints a line and powers off with status 0", needs="kvm")
+def hello(env):
+    result = run_small(env, "hello")
+    expect_status(result, 0)
+    expect(result.out == "hello from ring 0\n", "another console output", result)
+    expect(result.err == "", "something on stderr", result)
+
+
+@test("PVH: CPU state at the entry", needs="kvm")
+def cpu_state(env):
+    result = run_small(env, "cpu_state")
+    expect_status(result, 0)
+
+
+@test("PVH: start info, memory map, RSDP and command line", needs="kvm")
+def start_info(env):
+    for memory, kib in (("64M", 64 * 1024), ("3G", 3 * 1024 * 1024), ("8G", 3 * 1024 * 1024)):
+        result = coldstart(env, "run", "--kernel", env.guest("start_info"), "--memory", memory,
+                           "--cmdline", "one two=three")
+        expect_status(result, 0)
+        expect("one two=three" in result.out, "the command line is not there", result)
+        told = int(re.search(r"([0-9a-f]{8}) KiB", result.out).group(1), 16)
+        # The EBDA and the legacy hole are missing from the map.
+        expect(kib - 512 <= told < kib, f"{told} KiB of RAM told for {memory}", result)
+
+
+@test("a triple fault ends with status 3, registers and the instruction bytes", needs="kvm")
+def triple_fault(env):
+    result = run_small(env, "triple_fault")
+    expect_status(result, 3)
+    expect("about to triple fault" in result.out, "the guest did not run", result)
+    for word in ("triple fault", "rip", "cr0", "code at"):
+        expect(word in result.err, f"no '{word}' in the dump", result)
+
+
+@test("a panic told through pvpanic ends with status 3", needs="kvm")
+def panic(env):
+    result = run_small(env, "panic")
+    expect_status(result, 3)
+    expect("panic" in result.err, "stderr does not say so", result)
+
+
+@test("reset by 0xcf9 and by 0x64: status 4 under --on-reboot exit", needs="kvm")
+def reset_exit(env):
+    for name in ("reset_cf9", "reset_kbd"):
+        result = run_small(env, name, "--on-reboot", "exit")
+        expect_status(result, 4)
+        expect(result.out.startswith("resetting"), "the guest did not run", result)
+        expect("still here" not in result.out, "the guest went on after its reset", result)
+
+
+@test("a reset starts the guest again, many times over", needs="kvm")
+def reset_restart(env):
+    with Running(env, "run", "--kernel", env.guest("reset_cf9"), "--memory", "32M",
+                 "--no-rng") as guest:
+        guest.wait_for("resetting by 0xcf9\n" * 10)
+        guest.signal(signal.SIGTERM)
+        guest.signal(signal.SIGTERM)
+        guest.finish()
+
+
+@test("INIT and SIPI start every processor: 1, 2, 4 and 16", needs="kvm")
+def smp(env):
+    for count in (1, 2, 4, 16):
+        result = run_small(env, "smp", "--cpus", count)
+        expect_status(result, 0)
+        expect(f"{count:08x} processors" in result.out, f"not {count} processors", result)
+
+
+@test("PIT and RTC interrupts arrive through the PICs", needs="kvm")
+def timer_irq(env):
+    result = run_small(env, "timer_irq", "--timeout", "30")
+    expect_status(result, 0)
+    expect("ten of each" in result.out, "they did not come", result)
+
+
+@test("unclaimed ports and addresses read as all ones; string output works", needs="kvm")
+def unclaimed(env):
+    result = run_small(env, "unclaimed")
+    expect_status(result, 0)
+    expect("all ones" in result.out, "rep outsb did not reach the console", result)
+
+
+@test("input reaches the guest's serial port, none of it lost", needs="kvm")
+def echo(env):
+    text = "".join(f"line {number};" for number in range(300))
+    result = run_small(env, "echo", stdin=(text + "q").encode())
+    expect_status(result, 0)
+    expect(result.out == "ready\n" + text + " bye\n", "not what was typed", result)
+
+
+@test("--timeout ends a spinning and an idle guest with status 124", needs="kvm")
+def timeout(env):
+    for name in ("spin", "idle"):
+        result = run_small(env, name, "--timeout", "0.5")
+        expect_status(result, 124)
+        expect(0.4 < result.seconds < 10, f"took {result.seconds:.1f} s", result)
+
+
+@test("signals: a second SIGTERM ends at once with status 143; SIGINT with 130", needs="kvm")
+def signals(env):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Running(env, "run", "--kernel", env.guest("idle"), "--memory", "32M") as guest:
+            guest.wait_for("idle")
+            guest.signal(number)
+            time.sleep(0.3)
+            expect(guest.process.poll() is None, "the first signal gave the guest no time")
+            guest.signal(number)
+            result = guest.finish(timeout=5)
+            expect_status(result, 128 + number)
+
+
+@test("POST codes are recorded with their times", needs="kvm")
+def post_codes(env):
+    path = env.path("post")
+    result = run_small(env, "hello", "--post-codes", path)
+    expect_status(result, 0)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    expect(re.search(r"^\d+\.\d+ .*42", text, re.MULTILINE), f"no code 42 in: {text}")
+
+
+@test("the console goes to a file, a socket, a pty or nowhere", needs="kvm")
+def serial_targets(env):
+    path = env.path("console")
+    result = run_small(env, "hello", "--serial", f"file={path}")
+    expect_status(result, 0)
+    expect(result.out == "", "the console is on stdout, too", result)
+    with open(path, encoding="utf-8") as file:
+        expect(file.read() == "hello from ring 0\n", "not in the file")
+    expect_status(run_small(env, "hello", "--serial", "none"), 0)
+
+
+@test("a full disk under the console's file loses output, not the guest", needs="kvm")
+def full_disk(env):
+    result = run_small(env, "hello", "--serial", "file=/dev/full")
+    expect_status(result, 0)
+
+
+@test("a closed stdout does not stop the guest", needs="kvm")
+def closed_stdout(env):
+    with Running(env, "run", "--kernel", env.guest("hello"), "--memory", "32M") as guest:
+        guest.process.stdout.close()
+        guest.process.stdout = open(os.devnull, "rb")
+        guest.process.wait(timeout=env.patience)
+        expect(guest.process.returncode == 0, f"status {guest.process.returncode}")
+
+
+@test("nothing is left behind: no child, no thread, no file", needs="kvm")
+def nothing_left(env):
+    folder = env.path("empty")
+    os.mkdir(folder)
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        run_small(env, "hello")
+        run_small(env, "triple_fault")
+    finally:
+        os.chdir(before)
+    expect(os.listdir(folder) == [], f"left behind: {os.listdir(folder)}")
+
+
+@test("doctor tells which KVM this is, as text and as JSON")
+def doctor(env):
+    result = coldstart(env, "doctor", "--json")
+    report = json.loads(result.out)
+    expect(report["kvm"] in ("hardware", "emulating", "none"), "no such kind", result)
+    expect(result.status == (0 if report["usable"] else 1), "the status contradicts", result)
+    text = coldstart(env, "doctor")
+    expect("ring 0" in text.out or report["kvm"] == "none", "nothing on ring 0", text)

@@ -1,0 +1,102 @@
+// A machine from its configuration to its end: memory, KVM, devices, tables, kernel, vCPUs, and
+// what happens when the guest powers off, resets or breaks.
+//
+// A reset makes a new KVM virtual machine around the same memory and the same, reset, devices:
+// no vCPU, interrupt controller or MSR state can survive it by being forgotten.
+//
+// Threads: the constructor, run() and the destructor on one thread, the control thread;
+// press_power_button() and stop() on any.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/command/vm_config.h"
+#include "devices/post_port/post_port.h"
+#include "firmware-loaders/boot_plan.h"
+#include "vmm/base/byte_stream.h"
+#include "vmm/base/guest_memory.h"
+#include "vmm/base/power.h"
+#include "vmm/kvm/vm.h"
+#include "vmm/machine/layout.h"
+#include "vmm/machine/machine.h"
+#include "vmm/runtime/control_queue.h"
+#include "vmm/runtime/io_loop/io_loop.h"
+#include "vmm/runtime/io_loop/machine_clock.h"
+#include "vmm/runtime/kvm_wiring.h"
+#include "vmm/runtime/vcpu_pool.h"
+
+namespace coldstart {
+
+enum class EndReason {
+    powered_off,
+    rebooted, ///< under OnReboot::exit
+    crashed,  ///< `description` has the dump
+    timed_out,
+    stopped, ///< by the host; `signal` is the one behind it, or 0
+};
+
+struct RunEnd {
+    EndReason reason = EndReason::powered_off;
+    std::string description;
+    int signal = 0;
+};
+
+/// The host's side of the machine's devices; everything outlives the machine.
+struct HostSide {
+    std::map<std::string, ByteStream*, std::less<>> streams; ///< by device id: "com1"
+    PostCodeSink& post_codes;
+};
+
+class VirtualMachine {
+  public:
+    /// Makes everything that can fail before the guest runs. Throws Error. `io_loop` is not
+    /// started yet, and both outlive the machine.
+    VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop);
+    ~VirtualMachine();
+    VirtualMachine(const VirtualMachine&) = delete;
+    VirtualMachine& operator=(const VirtualMachine&) = delete;
+
+    /// Runs the guest until it ends. `deadline`: when --timeout runs out.
+    RunEnd run(std::optional<ControlQueue::TimePoint> deadline);
+
+    /// Asks the guest to power off, and stops it when it has not done so in grace_period.
+    /// `signal` is what RunEnd tells if it comes to that.
+    void press_power_button(int signal);
+    /// Ends the run at once.
+    void stop(int signal);
+
+    static constexpr std::chrono::seconds grace_period{10};
+
+  private:
+    class Power;
+
+    void make_vm();
+    void load_guest();
+    std::vector<std::unique_ptr<Vcpu>> make_vcpus();
+    void start_vcpus();
+    /// The machine from power-on state again: after a reset.
+    void restart();
+    void end() noexcept;
+    void refuse_emulated_linux() const;
+
+    VmConfig config_;
+    IoLoop& io_loop_;
+    Kvm kvm_;
+    AddressLayout layout_;
+    GuestMemory memory_;
+    MachineClock clock_;
+    ControlQueue queue_;
+    KvmWiring wiring_;
+    std::unique_ptr<Power> power_;
+    std::unique_ptr<Vm> vm_;
+    std::unique_ptr<Machine> machine_;
+    std::unique_ptr<VcpuPool> vcpus_;
+    BootPlan plan_;
+};
+
+} // namespace coldstart
