@@ -10,14 +10,15 @@
 #
 # All messages go to stderr: stdout belongs to what a script was asked to print.
 
+# shellcheck disable=SC2034  # what it sets is read by those who source it
+
 set -euo pipefail
 shopt -s inherit_errexit
 
 COLDSTART_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 COLDSTART_CACHE_DIR=${COLDSTART_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/coldstart}
 # depmod, modprobe and friends are not in an ordinary user's PATH.
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-export PATH
+case :$PATH: in *:/usr/sbin:*) ;; *) export PATH=$PATH:/usr/sbin:/sbin ;; esac
 
 # The status `die` leaves with; scripts with a contract about it (the lab: 125) set their own.
 DIE_STATUS=1

@@ -5,7 +5,9 @@
 #   debian_kernel          sets KERNEL_DIR (vmlinuz, lib/modules/RELEASE) and KERNEL_RELEASE
 #   debian_vmlinux         sets VMLINUX_FILE, the uncompressed ELF of that kernel
 #   module_files NAME...   prints the files of those modules and what they depend on, in loading order
-#   pack_initramfs DIR FILE
+#   add_busybox DIR, add_module_tree DIR NAME..., pack_initramfs DIR FILE    to make an initramfs
+
+# shellcheck disable=SC2034  # what it sets is read by those who source it
 
 KERNEL_META_PACKAGE=linux-image-cloud-amd64
 
@@ -115,6 +117,29 @@ module_files() {
         modprobe -C /dev/null -d "$KERNEL_DIR" -S "$KERNEL_RELEASE" --show-depends "$name" ||
             die "kernel $KERNEL_RELEASE has no module $name"
     done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
+}
+
+# add_busybox DIR INIT: the folders and the programs of an initramfs, with the file INIT as its /init.
+add_busybox() {
+    local dir=$1 applet
+    mkdir -p -- "$dir"/{bin,dev,proc,sys,etc,root,tmp}
+    # Static, from the package busybox-static.
+    cp -- "$(command -v busybox)" "$dir/bin/busybox"
+    for applet in $(busybox --list); do
+        [ "$applet" = busybox ] || ln -s busybox "$dir/bin/$applet"
+    done
+    ln -s bin "$dir/sbin"
+    cp -- "$2" "$dir/init"
+    chmod 755 -- "$dir/init"
+    echo 'root:x:0:0:root:/root:/bin/sh' >"$dir/etc/passwd"
+}
+
+# initramfs_hash FILE...: changes when a file, the kernel or busybox does.
+initramfs_hash() {
+    content_hash "$@" "${BASH_SOURCE[0]}" <(
+        printf '%s ' "$KERNEL_DIR"
+        dpkg-query -W -f='${Version}' busybox-static
+    )
 }
 
 # add_module_tree DIR NAME...: a lib/modules for DIR with those modules alone, that modprobe can use.
