@@ -15,7 +15,7 @@ PACKAGES_BUILD=(
 PACKAGES_GUEST=(busybox-static cpio kmod xz-utils lz4 zstd e2fsprogs binutils)
 
 # To run the lab (scripts/lab).
-PACKAGES_LAB=(qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils)
+PACKAGES_LAB=(qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils lz4)
 
 # To run every test and check.
 PACKAGES_TEST=(
