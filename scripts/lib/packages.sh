@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# The Debian packages each part of the project needs, in one place.
+#
+# Use:  source it after common.sh; then  need_packages "${PACKAGES_LAB[@]}"
+# shellcheck disable=SC2034  # read by those who source this
+
+# To compile coldstart.
+PACKAGES_BUILD=(
+    g++ cmake ninja-build pkg-config ccache git
+    liburing-dev libfdt-dev nlohmann-json3-dev libcli11-dev
+    zlib1g-dev liblz4-dev libzstd-dev liblzma-dev libbz2-dev catch2
+)
+
+# To make guests out of Debian's kernel package (scripts/guest-assets).
+PACKAGES_GUEST=(busybox-static cpio kmod xz-utils lz4 zstd e2fsprogs binutils)
+
+# To run the lab (scripts/lab).
+PACKAGES_LAB=(qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils lz4)
+
+# To run every test and check.
+PACKAGES_TEST=(
+    "${PACKAGES_BUILD[@]}" "${PACKAGES_GUEST[@]}" "${PACKAGES_LAB[@]}"
+    clang clang-format clang-tidy libclang-rt-14-dev
+    nasm acpica-tools u-boot-tools tmux socat python3 shellcheck
+)
