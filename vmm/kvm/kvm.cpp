@@ -82,6 +82,10 @@ int Kvm::extension(int capability) const noexcept {
     return value < 0 ? 0 : value;
 }
 
+bool Kvm::has_tsc_deadline() const noexcept {
+    return extension(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+}
+
 unsigned Kvm::max_vcpus() const noexcept {
     const int most = extension(KVM_CAP_MAX_VCPUS);
     // Documented fallbacks: KVM_CAP_NR_VCPUS, then 4.

@@ -25,6 +25,7 @@ class Kvm {
     /// KVM_CHECK_EXTENSION: 0 when absent. `capability` is a KVM_CAP_ number.
     int extension(int capability) const noexcept;
 
+    bool has_tsc_deadline() const noexcept;
     /// Size of the area shared with the kernel that every vCPU maps.
     std::size_t vcpu_area_bytes() const noexcept { return vcpu_area_bytes_; }
     unsigned max_vcpus() const noexcept;

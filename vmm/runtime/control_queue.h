@@ -17,7 +17,7 @@ enum class ControlKind : std::uint8_t {
     guest_panicked,    ///< the guest said so through pvpanic
     vcpu_failed,       ///< a vCPU can't go on: `text` has the dump
     power_button,      ///< the host presses the button; `number` is the signal behind it, or 0
-    stop,              ///< the host ends the machine at once; `number` is the signal behind it, or 0
+    stop, ///< the host ends the machine at once; `number` is the signal behind it, or 0
 };
 
 struct ControlEvent {

@@ -9,9 +9,9 @@
 
 namespace coldstart {
 
-GuestMemory map_guest_ram(std::span<const RamRange> ranges) {
+GuestMemory map_guest_ram(std::span<const Range> ranges) {
     std::vector<MemoryRegion> regions;
-    for (const RamRange& range : ranges) {
+    for (const Range& range : ranges) {
         const auto size_bytes = static_cast<std::size_t>(range.size_bytes);
         void* host = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

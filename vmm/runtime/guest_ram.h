@@ -2,18 +2,13 @@
 #pragma once
 
 #include "vmm/base/guest_memory.h"
-#include "vmm/base/memory_map.h"
+#include "vmm/machine/layout.h"
 
 #include <span>
 
 namespace coldstart {
 
-struct RamRange {
-    Gpa base;
-    std::uint64_t size_bytes = 0;
-};
-
 /// One mapping a range, zeroed. Throws Error when the host has no room for it.
-GuestMemory map_guest_ram(std::span<const RamRange> ranges);
+GuestMemory map_guest_ram(std::span<const Range> ranges);
 
 } // namespace coldstart

@@ -1,10 +1,8 @@
 #include "vmm/runtime/virtual_machine.h"
 
-#include <numeric>
-#include <thread>
-
 #include "api/command/guest_command_line.h"
 #include "devices/acpi_pm/acpi_pm.h"
+#include "firmware-loaders/identify/kernel_info.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
@@ -12,6 +10,11 @@
 #include "vmm/machine/board.h"
 #include "vmm/runtime/guest_ram.h"
 #include "vmm/tables/acpi.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+#include <thread>
 
 namespace coldstart {
 namespace {
@@ -51,21 +54,20 @@ class VirtualMachine::Power final : public PowerControl {
 };
 
 VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop)
-    : config_(std::move(config)), io_loop_(io_loop),
-      layout_(micro_layout(config_.memory_bytes)), memory_(map_guest_ram(layout_.ram)),
-      clock_(io_loop), power_(std::make_unique<Power>(*this)) {
+    : config_(std::move(config)), io_loop_(io_loop), layout_(micro_layout(config_.memory_bytes)),
+      memory_(map_guest_ram(layout_.ram)), clock_(io_loop), power_(std::make_unique<Power>(*this)) {
     refuse_emulated_linux();
     make_vm();
-    machine_ = std::make_unique<Machine>(
-        micro_board(config_), MachineHost{.config = config_,
-                                          .memory = memory_,
-                                          .clock = clock_,
-                                          .power = *power_,
-                                          .reactor = io_loop_,
-                                          .irqs = wiring_,
-                                          .doorbells = &wiring_,
-                                          .post_codes = &host.post_codes,
-                                          .streams = host.streams});
+    machine_ =
+        std::make_unique<Machine>(micro_board(config_), MachineHost{.config = config_,
+                                                                    .memory = memory_,
+                                                                    .clock = clock_,
+                                                                    .power = *power_,
+                                                                    .reactor = io_loop_,
+                                                                    .irqs = wiring_,
+                                                                    .doorbells = &wiring_,
+                                                                    .post_codes = &host.post_codes,
+                                                                    .streams = host.streams});
     vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {
         switch (stop.kind) {
         case ExitKind::poweroff_event:
@@ -87,6 +89,20 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
 
 VirtualMachine::~VirtualMachine() {
     end();
+}
+
+void VirtualMachine::refuse_emulated_linux() const {
+    if (!cpu_hides_virtualisation() || std::getenv("COLDSTART_ALLOW_EMULATED_KVM") != nullptr)
+        return;
+    const std::vector<BootProtocol> protocols = identify_kernel(config_.kernel_path).protocols;
+    const bool is_linux =
+        std::find(protocols.begin(), protocols.end(), BootProtocol::linux64) != protocols.end();
+    if (is_linux && probe_ring0(kvm_).emulated())
+        throw Error(kvm_.device_path() +
+                        ": this KVM emulates kernel code instruction by instruction and can't "
+                        "run Linux",
+                    "use a host with VT-x or AMD-V, or the lab (scripts/lab); 'coldstart doctor' "
+                    "tells more");
 }
 
 void VirtualMachine::make_vm() {

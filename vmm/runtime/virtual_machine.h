@@ -8,13 +8,6 @@
 // press_power_button() and stop() on any.
 #pragma once
 
-#include <chrono>
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "api/command/vm_config.h"
 #include "devices/post_port/post_port.h"
 #include "firmware-loaders/boot_plan.h"
@@ -29,6 +22,13 @@
 #include "vmm/runtime/io_loop/machine_clock.h"
 #include "vmm/runtime/kvm_wiring.h"
 #include "vmm/runtime/vcpu_pool.h"
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace coldstart {
 
