@@ -1,0 +1,323 @@
+#include "vmm/cli/flag_table.h"
+
+#include "vmm/base/error.h"
+#include "vmm/base/text.h"
+#include "vmm/cli/flag_values.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace coldstart {
+namespace {
+
+using Value = std::string_view;
+
+constexpr Value what = "What to boot";
+constexpr Value machine = "The machine";
+constexpr Value consoles = "Consoles";
+constexpr Value life = "How the run ends";
+constexpr Value diagnostics = "Diagnostics";
+
+constexpr FlagSpec not_yet(Value name) {
+    return {.name = name, .available = Available::later};
+}
+
+void store_boot(CommandDraft& draft, const FlagSpec&, Value value) {
+    draft.run.config.boot = value == "linux" ? BootMode::linux64
+                            : value == "pvh" ? BootMode::pvh
+                                             : BootMode::automatic;
+}
+
+void store_disk(CommandDraft& draft, const FlagSpec& flag, Value value) {
+    draft.run.config.disks.push_back(parse_disk_flag(flag.name, value));
+}
+
+void store_serial(CommandDraft& draft, const FlagSpec& flag, Value value) {
+    draft.run.config.serial = parse_serial_flag(flag.name, value);
+    draft.serial_given = true;
+}
+
+void store_log_level(CommandDraft& draft, const FlagSpec&, Value value) {
+    draft.run.log_level = parse_log_level(value).value_or(LogLevel::warn);
+}
+
+constexpr FlagSpec run_flags[] = {
+    {.group = what,
+     .name = "--kernel",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "Linux bzImage, or an ELF file with a PVH note; told apart by content. Required.",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.kernel_path = v; }},
+    {.group = what,
+     .name = "--initrd",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "initial RAM disk handed to the kernel",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.initrd_path = v; }},
+    {.group = what,
+     .name = "--cmdline",
+     .value = "TEXT",
+     .kind = ValueKind::text,
+     .help = "kernel command line, instead of the default described above",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.command_line = v; }},
+    {.group = what,
+     .name = "--boot",
+     .value = "MODE",
+     .kind = ValueKind::words,
+     .words = "auto|linux|pvh",
+     .later_words = "firmware",
+     .help = "how to enter the kernel: linux (64-bit boot protocol), pvh, or auto, the quickest "
+             "the file offers (default: auto)",
+     .store = store_boot},
+    not_yet("--firmware"),
+    not_yet("--nvram"),
+    not_yet("--nvram-template"),
+    {.group = machine,
+     .name = "--machine",
+     .value = "BOARD",
+     .kind = ValueKind::words,
+     .words = "micro",
+     .later_words = "pc",
+     .help = "the board: micro, no PCI, devices found through ACPI (default: micro)",
+     .store = [](CommandDraft& d, const FlagSpec&,
+                 Value) { d.run.config.board = BoardKind::micro; }},
+    {.group = machine,
+     .name = "--cpus",
+     .value = "N",
+     .kind = ValueKind::text,
+     .help = "virtual CPUs, 1 to 64 (default: 1)",
+     .store = [](CommandDraft& d, const FlagSpec& f,
+                 Value v) { d.run.config.cpus = parse_cpus_flag(f.name, v); }},
+    {.group = machine,
+     .name = "--memory",
+     .value = "SIZE",
+     .kind = ValueKind::text,
+     .help = "RAM, with K, M or G in powers of 1024 (default: 256M)",
+     .store = [](CommandDraft& d, const FlagSpec& f,
+                 Value v) { d.run.config.memory_bytes = parse_memory_flag(f.name, v); }},
+    {.group = machine,
+     .name = "--disk",
+     .value = "path=FILE[,KEY=VALUE...]",
+     .kind = ValueKind::keys,
+     .words = "path=|format=raw|readonly=on|readonly=off|id=|serial=|cache=writeback|cache=none|"
+              "cache=unsafe",
+     .help = "a virtio disk; may be repeated, the first is /dev/vda. Keys: format=raw, "
+             "readonly=on|off, id=NAME, serial=TEXT, cache=writeback|none|unsafe. A comma inside a "
+             "value is written twice.",
+     .repeatable = true,
+     .store = store_disk},
+    {.group = machine,
+     .name = "--no-rng",
+     .help = "leave out the virtio entropy device",
+     .store = [](CommandDraft& d, const FlagSpec&, Value) { d.run.config.rng = false; }},
+    {.group = machine,
+     .name = "--id",
+     .value = "NAME",
+     .kind = ValueKind::text,
+     .help = "a name for this machine (default: coldstart)",
+     .store = [](CommandDraft& d, const FlagSpec& f,
+                 Value v) { d.run.config.id = parse_id_flag(f.name, v); }},
+    not_yet("--cdrom"),
+    not_yet("--net"),
+    not_yet("--vga"),
+    {.group = consoles,
+     .name = "--serial",
+     .value = "WHERE",
+     .kind = ValueKind::forms,
+     .words = "stdio|none|file=|socket=|pty",
+     .help = "the first serial port, ttyS0: stdio (this terminal), none, file=FILE, socket=FILE (a "
+             "Unix socket to connect to) or pty (default: stdio)",
+     .store = store_serial},
+    {.group = consoles,
+     .name = "--virtio-console",
+     .help = "a virtio console, hvc0, on this terminal instead of the serial port",
+     .store = [](CommandDraft& d, const FlagSpec&, Value) { d.run.config.virtio_console = true; }},
+    {.group = consoles,
+     .name = "--debugcon",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "write what the guest sends to ports 0x402 and 0xe9",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.debugcon_path = v; }},
+    {.group = life,
+     .name = "--on-reboot",
+     .value = "ACTION",
+     .kind = ValueKind::words,
+     .words = "restart|exit",
+     .help = "what a reset of the guest does: restart, or exit with status 4 (default: restart)",
+     .store =
+         [](CommandDraft& d, const FlagSpec&, Value v) {
+             d.run.config.on_reboot = v == "exit" ? OnReboot::exit : OnReboot::restart;
+         }},
+    {.group = life,
+     .name = "--timeout",
+     .value = "SECONDS",
+     .kind = ValueKind::text,
+     .help = "stop the run after this long, with status 124 (default: none)",
+     .store = [](CommandDraft& d, const FlagSpec& f,
+                 Value v) { d.run.config.timeout_s = parse_seconds_flag(f.name, v); }},
+    {.group = diagnostics,
+     .name = "--post-codes",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "write what the guest sends to port 0x80, with the time of each",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.post_codes_path = v; }},
+    {.group = diagnostics,
+     .name = "--log-level",
+     .value = "LEVEL",
+     .kind = ValueKind::words,
+     .words = "off|error|warn|info|debug",
+     .help = "how much to say: off, error, warn, info or debug (default: warn)",
+     .store = store_log_level},
+    {.group = diagnostics,
+     .name = "--log",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "where to say it (default: stderr)",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.log_path = v; }},
+    not_yet("--screenshot"),
+    not_yet("--api-sock"),
+    not_yet("--config"),
+    not_yet("--timeline"),
+};
+
+constexpr FlagSpec inspect_flags[] = {
+    {.group = "Output",
+     .name = "--json",
+     .help = "one JSON object instead of text",
+     .store = [](CommandDraft& d, const FlagSpec&, Value) { d.inspect.json = true; }},
+};
+
+constexpr FlagSpec doctor_flags[] = {
+    {.group = "Output",
+     .name = "--json",
+     .help = "one JSON object instead of text",
+     .store = [](CommandDraft& d, const FlagSpec&, Value) { d.doctor.json = true; }},
+};
+
+/// Two disks must not answer to one id; an empty one becomes disk0, disk1, ... by position.
+void check_disk_ids(const std::vector<DiskConfig>& disks) {
+    std::vector<std::string> ids;
+    for (const DiskConfig& disk : disks) {
+        std::string id = disk.id.empty() ? cat("disk", ids.size()) : disk.id;
+        if (std::find(ids.begin(), ids.end(), id) != ids.end())
+            throw UsageError(cat("--disk id=", id, ": two disks have this id"),
+                             "give each an id of its own");
+        ids.push_back(std::move(id));
+    }
+}
+
+Command finish_run(CommandDraft& draft) {
+    VmConfig& config = draft.run.config;
+    if (config.kernel_path.empty())
+        throw UsageError("run: --kernel is missing", "name the kernel to boot: --kernel FILE");
+    if (config.virtio_console) {
+        if (draft.serial_given && config.serial.kind == SerialConfig::Kind::stdio)
+            throw UsageError("--serial stdio: the terminal is taken by --virtio-console",
+                             "use --serial none, file=FILE, socket=FILE or pty");
+        if (!draft.serial_given)
+            config.serial.kind = SerialConfig::Kind::none;
+    }
+    check_disk_ids(config.disks);
+    return draft.run;
+}
+
+Command finish_inspect(CommandDraft& draft) {
+    if (draft.inspect.path.empty())
+        throw UsageError("inspect: the file is missing", "name it: coldstart inspect FILE");
+    return draft.inspect;
+}
+
+Command finish_help(CommandDraft& draft) {
+    if (!draft.help.topic.empty()) {
+        const CommandSpec* command = find_command(draft.help.topic);
+        if (command == nullptr || command->available == Available::later)
+            throw UsageError(cat("help ", printable(draft.help.topic), ": no such command"));
+    }
+    return draft.help;
+}
+
+constexpr CommandSpec commands[] = {
+    {.name = "run",
+     .summary = "boot a microVM in the foreground, its console on this terminal",
+     .details = "Boots a Linux kernel in a virtual machine and puts the guest's console on this\n"
+                "terminal. Ctrl-A x quits, Ctrl-A h shows the other keys.\n"
+                "\n"
+                "Without --cmdline the kernel gets a console and settings that make boot quick:\n"
+                "  console=ttyS0 panic=-1 pci=off 8250.nr_uarts=1 random.trust_cpu=on\n"
+                "  cryptomgr.notests\n"
+                "With a --disk, no --initrd and no root= in the command line, root=/dev/vda is\n"
+                "added, with rw, or ro for a read-only disk.\n",
+     .examples =
+         "  coldstart run --kernel vmlinuz --initrd initrd.img\n"
+         "  coldstart run --kernel vmlinuz --disk path=root.ext4 --memory 1G --cpus 2\n"
+         "  coldstart run --kernel vmlinuz --initrd test.cpio --timeout 30 --on-reboot exit\n",
+     .flags = run_flags,
+     .finish = finish_run},
+    {.name = "inspect",
+     .operand = "FILE",
+     .operand_kind = ValueKind::file,
+     .summary = "what a kernel, initrd, disk or firmware file is and how it would boot",
+     .details = "Reads a file, never changes it, and says what it holds and which flag of\n"
+                "'coldstart run' it belongs to.\n",
+     .examples = "  coldstart inspect vmlinuz\n"
+                 "  coldstart inspect --json root.ext4\n",
+     .flags = inspect_flags,
+     .store_operand = [](CommandDraft& d, Value v) { d.inspect.path = v; },
+     .finish = finish_inspect},
+    {.name = "doctor",
+     .summary = "what this host's KVM can do, what is missing and how to mend it",
+     .details = "Checks this host for what 'coldstart run' needs, and prints for each lack the\n"
+                "command that mends it.\n",
+     .examples = "  coldstart doctor\n",
+     .flags = doctor_flags,
+     .finish = [](CommandDraft& d) { return Command(d.doctor); }},
+    {.name = "completion",
+     .operand = "SHELL",
+     .operand_kind = ValueKind::words,
+     .operand_words = "bash|zsh|fish",
+     .summary = "print a completion script for bash, zsh or fish",
+     .details = "Prints a script that teaches a shell to complete coldstart's commands, flags and\n"
+                "values.\n",
+     .examples = "  source <(coldstart completion bash)\n"
+                 "  coldstart completion zsh > \"${fpath[1]}/_coldstart\"\n"
+                 "  coldstart completion fish > ~/.config/fish/completions/coldstart.fish\n",
+     .store_operand =
+         [](CommandDraft& d, Value v) {
+             d.completion.shell = v == "zsh" ? Shell::zsh : v == "fish" ? Shell::fish : Shell::bash;
+         },
+     .finish = [](CommandDraft& d) { return Command(d.completion); }},
+    {.name = "help",
+     .operand = "COMMAND",
+     .operand_optional = true,
+     .operand_kind = ValueKind::words,
+     .operand_words = "run|inspect|doctor|completion|help|version",
+     .summary = "this overview, or the help of one command",
+     .examples = "  coldstart help run\n",
+     .store_operand = [](CommandDraft& d, Value v) { d.help.topic = v; },
+     .finish = finish_help},
+    {.name = "version",
+     .summary = "print the version",
+     .examples = "  coldstart version\n",
+     .finish = [](CommandDraft&) { return Command(VersionCommand{}); }},
+    {.name = "serve", .available = Available::later},
+    {.name = "ctl", .available = Available::later},
+    {.name = "bench", .available = Available::later},
+    {.name = "firecracker", .available = Available::later},
+};
+
+} // namespace
+
+std::span<const CommandSpec> command_table() noexcept {
+    return commands;
+}
+
+const CommandSpec* find_command(std::string_view name) noexcept {
+    for (const CommandSpec& command : commands) {
+        if (command.name == name)
+            return &command;
+    }
+    return nullptr;
+}
+
+} // namespace coldstart

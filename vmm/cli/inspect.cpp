@@ -1,0 +1,128 @@
+#include "vmm/cli/inspect.h"
+
+#include "vmm/base/byte_size.h"
+#include "vmm/base/text.h"
+
+#include <algorithm>
+
+namespace coldstart {
+namespace {
+
+bool disk_size_fits(const MediaInfo& media) noexcept {
+    return media.size_bytes % 512 == 0;
+}
+
+std::string disk_advice(const Inspection& file) {
+    const std::string name = printable(file.path);
+    std::string advice = "--disk path=" + name;
+    if (!disk_size_fits(file.media))
+        advice += " (its last, partial sector of 512 bytes is out of the guest's reach)";
+    return advice;
+}
+
+/// A root file system needs a kernel beside it: board micro boots no disk by itself.
+std::string filesystem_advice(const Inspection& file) {
+    const std::string& type = file.media.filesystem->type;
+    if (type == "swap")
+        return disk_advice(file) + ", swapon /dev/vda in the guest";
+    const bool read_only = type == "squashfs" || type == "erofs";
+    return disk_advice(file) + (read_only ? ",readonly=on" : "") +
+           " beside --kernel; as the first disk without --initrd it is the root file system";
+}
+
+std::string partition_advice(const Inspection& file) {
+    std::string advice = disk_advice(file) + " beside --kernel";
+    const auto& partitions = file.media.partitions;
+    const auto root = std::find_if(partitions.begin(), partitions.end(), [](const auto& partition) {
+        return partition.filesystem && partition.filesystem->type.starts_with("ext");
+    });
+    if (root != partitions.end())
+        advice += cat(", with root=/dev/vda", root->number, " in --cmdline");
+    return advice + "; booting the disk by itself needs --firmware: not in this release yet";
+}
+
+std::string advice_for(const Inspection& file) {
+    switch (file.media.kind) {
+    case MediaKind::initrd:
+    case MediaKind::compressed:
+        return "--initrd " + printable(file.path) + " beside --kernel";
+    case MediaKind::filesystem:
+        return filesystem_advice(file);
+    case MediaKind::partitioned_disk:
+        return partition_advice(file);
+    case MediaKind::optical_disc:
+        return disk_advice(file) + ",readonly=on; booting the disc needs --cdrom: not in this "
+                                   "release yet";
+    case MediaKind::foreign_disk:
+        return "not supported as --disk; convert it: qemu-img convert -O raw " +
+               printable(file.path) + " disk.raw";
+    case MediaKind::firmware:
+        return "needs --firmware: not in this release yet";
+    case MediaKind::variable_store:
+        return "needs --nvram: not in this release yet";
+    case MediaKind::option_rom:
+        return "belongs to a device; does not boot by itself";
+    case MediaKind::empty:
+    case MediaKind::unknown:
+        break;
+    }
+    return "does not boot";
+}
+
+std::string size_text(std::uint64_t size_bytes) {
+    const std::string size = format_byte_size(size_bytes);
+    // A size that no unit divides is easier to grasp with its round neighbour.
+    if (size_bytes >= 10 * MiB && size_bytes % MiB != 0)
+        return cat(size, " bytes, about ", size_bytes / MiB, 'M');
+    return size_bytes == 0 || size.find_first_not_of("0123456789") == std::string::npos
+               ? size + " bytes"
+               : size;
+}
+
+std::string filesystem_text(const FilesystemInfo& filesystem) {
+    std::string text = filesystem.type;
+    if (!filesystem.label.empty())
+        text += cat(", label ", filesystem.label);
+    if (!filesystem.uuid.empty())
+        text += cat(", UUID ", filesystem.uuid);
+    return text;
+}
+
+std::string partition_text(const PartitionInfo& partition) {
+    std::string text =
+        cat("  partition ", partition.number, ": ", partition.type, ", ",
+            size_text(partition.size_bytes), " at ", size_text(partition.start_bytes));
+    if (!partition.name.empty())
+        text += cat(", \"", partition.name, '"');
+    if (partition.active)
+        text += ", active";
+    if (partition.filesystem)
+        text += cat(", holds ", filesystem_text(*partition.filesystem));
+    return text + '\n';
+}
+
+} // namespace
+
+Inspection inspect_file(const std::string& path) {
+    Inspection file{.path = path, .media = identify_media(path), .advice = ""};
+    file.advice = advice_for(file);
+    return file;
+}
+
+std::string inspect_text(const std::string& path) {
+    const Inspection file = inspect_file(path);
+    const MediaInfo& media = file.media;
+    std::string out =
+        cat(printable(path), ": ", media.description, ", ", size_text(media.size_bytes), '\n');
+    if (media.filesystem)
+        out += cat("  holds ", filesystem_text(*media.filesystem), '\n');
+    for (const PartitionInfo& partition : media.partitions)
+        out += partition_text(partition);
+    if (media.boot_code)
+        out += "  has boot code\n";
+    for (const std::string& note : media.notes)
+        out += cat("  ", note, '\n');
+    return out + cat("  boots with: ", file.advice, '\n');
+}
+
+} // namespace coldstart
