@@ -27,6 +27,7 @@ struct AcpiFixedHardware {
     std::uint8_t reset_value = 0;
     unsigned sci_line = 0;          ///< index into Device::lines
     std::uint8_t s5_sleep_type = 0; ///< SLP_TYP of \_S5
+    bool pm_timer_32_bits = true;   ///< else 24 (FADT flag TMR_VAL_EXT)
 };
 
 struct AcpiDescription {
