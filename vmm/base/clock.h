@@ -8,7 +8,9 @@
 
 namespace coldstart {
 
-/// A one-shot timer. Its callback runs on the thread of the clock's owner (the I/O thread).
+/// A one-shot timer. Its callback runs on the thread of the clock's owner (the I/O thread), which
+/// holds no lock of its own meanwhile. arm and cancel never run it on the caller's stack: like an
+/// IrqLine they are leaves that a device may call while it holds its own lock.
 class Timer {
   public:
     virtual ~Timer() = default; ///< after it, the callback does not run again
