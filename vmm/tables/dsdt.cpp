@@ -26,8 +26,6 @@ class Numbering {
         for (const AcpiDescription& device : devices) {
             ++named_[device.name];
             ++identified_[device.hid];
-            if (device.uid)
-                used_uids_.insert({device.hid, *device.uid});
         }
     }
 
@@ -39,10 +37,11 @@ class Numbering {
         return name;
     }
 
+    /// Counted from the device's own _UID or 1: devices of one class all ask for the same.
     std::optional<std::uint32_t> next_uid(const AcpiDescription& device) {
-        if (device.uid || identified_[device.hid] < 2)
+        if (identified_[device.hid] < 2)
             return device.uid;
-        std::uint32_t uid = 1;
+        std::uint32_t uid = device.uid.value_or(1);
         while (!used_uids_.insert({device.hid, uid}).second)
             ++uid;
         return uid;

@@ -121,7 +121,7 @@ std::uint32_t feature_flags(const AcpiInputs& inputs, const std::optional<FixedH
         flags |= flag_apic_cluster;
     if (!fixed)
         return flags | flag_hardware_reduced | flag_no_fixed_power_button;
-    if (fixed->pm_timer != 0)
+    if (fixed->pm_timer != 0 && fixed->pm_timer_32_bits)
         flags |= flag_timer_32_bits;
     if (fixed->reset != 0)
         flags |= flag_reset_register;

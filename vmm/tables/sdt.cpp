@@ -37,6 +37,7 @@ FixedHardware resolve(const PlacedDevice& placed, const AcpiFixedHardware& descr
     found.pm1_control = fixed_port(placed, described.pm1_control_region, 2);
     if (described.pm_timer_region)
         found.pm_timer = fixed_port(placed, *described.pm_timer_region, 4);
+    found.pm_timer_32_bits = described.pm_timer_32_bits;
     if (described.reset_region)
         found.reset = fixed_port(placed, *described.reset_region, 1);
     found.reset_value = described.reset_value;

@@ -34,7 +34,8 @@ struct FixedHardware {
     std::uint16_t pm1_event = 0;
     std::uint16_t pm1_control = 0;
     std::uint16_t pm_timer = 0; ///< 0: none
-    std::uint16_t reset = 0;    ///< 0: none
+    bool pm_timer_32_bits = false;
+    std::uint16_t reset = 0; ///< 0: none
     std::uint8_t reset_value = 0;
     std::uint32_t sci_gsi = 0;
     bool sci_edge = false;

@@ -1,0 +1,88 @@
+// Pseudo-random guests and hosts for devices: the same seed gives the same accesses everywhere.
+#pragma once
+
+#include "tests/contract/device_factories.h"
+#include "vmm/base/state_io.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace coldstart::contract {
+
+struct Access {
+    unsigned region = 0;
+    std::uint64_t offset = 0;
+    unsigned width = 0;
+    std::uint64_t value = 0;
+    bool is_write = false;
+};
+
+/// An access wholly inside a region of `device`, of any width that fits, values often near the
+/// edges; mostly in the first 4 KiB of large regions, where registers are.
+inline Access random_access(const Device& device, std::mt19937_64& random) {
+    Access access;
+    const auto regions = device.regions();
+    access.region = static_cast<unsigned>(random() % regions.size());
+    const std::uint64_t size = regions[access.region].size_bytes;
+    do
+        access.width = 1u << random() % 4;
+    while (access.width > size);
+    const std::uint64_t span = random() % 8 == 0 ? size : std::min<std::uint64_t>(size, 4096);
+    access.offset = random() % (span - access.width + 1);
+    switch (random() % 4) {
+    case 0:
+        access.value = random() % 4;
+        break;
+    case 1:
+        access.value = all_ones(access.width) - random() % 4;
+        break;
+    case 2:
+        access.value = std::uint64_t{1} << random() % (access.width * 8);
+        break;
+    default:
+        access.value = random();
+        break;
+    }
+    access.value &= all_ones(access.width);
+    access.is_write = random() % 2 == 0;
+    return access;
+}
+
+inline std::uint64_t perform(Device& device, const Access& access) {
+    if (!access.is_write)
+        return device.read(access.region, access.offset, access.width);
+    device.write(access.region, access.offset, access.width, access.value);
+    return 0;
+}
+
+/// What the host side may do at the same time as the guest: input, room for output.
+inline void host_activity(Fixture& fixture, std::mt19937_64& random) {
+    switch (random() % 3) {
+    case 0:
+        fixture.stream.type(std::string(random() % 24, static_cast<char>(random())));
+        break;
+    case 1:
+        fixture.stream.set_room(random() % 40);
+        break;
+    default:
+        if (ByteSink* sink = fixture.stream.sink)
+            sink->output_ready();
+        break;
+    }
+}
+
+inline std::vector<std::byte> saved(const Device& device) {
+    StateWriter writer;
+    device.save(writer);
+    return writer.bytes();
+}
+
+inline void restore(Device& device, const std::vector<std::byte>& state) {
+    StateReader reader(state);
+    device.restore(reader);
+}
+
+} // namespace coldstart::contract

@@ -1,0 +1,159 @@
+#include "tests/golden/acpi_configs.h"
+
+#include "tests/fakes/fake_device.h"
+#include "vmm/base/text.h"
+
+#include <memory>
+#include <numeric>
+#include <utility>
+
+namespace coldstart::golden {
+
+namespace {
+
+using fakes::FakeDevice;
+
+/// Devices and where they stand, kept alive together.
+struct Machine {
+    std::vector<std::unique_ptr<FakeDevice>> devices;
+    std::vector<PlacedDevice> placed;
+
+    FakeDevice& add(std::string id, std::vector<RegionShape> regions,
+                    std::vector<std::uint64_t> bases, std::vector<LineShape> lines = {},
+                    std::vector<std::uint32_t> gsis = {}) {
+        devices.push_back(std::make_unique<FakeDevice>());
+        FakeDevice& device = *devices.back();
+        device.region_shapes = std::move(regions);
+        device.line_shapes = std::move(lines);
+        placed.push_back({std::move(id), &device, std::move(bases), std::move(gsis)});
+        return device;
+    }
+
+    void add_serial(unsigned number, std::uint64_t port, std::uint32_t gsi) {
+        FakeDevice& uart = add(cat("com", number), {{"registers", BusKind::pio, 8}}, {port},
+                               {{"irq", true}}, {gsi});
+        uart.description.name = "COM1";
+        uart.description.hid = "PNP0501";
+        uart.description.uid = 1;
+        uart.description.legacy = {LegacyFeature::user_visible};
+    }
+
+    void add_cmos() {
+        FakeDevice& cmos =
+            add("cmos", {{"registers", BusKind::pio, 2}}, {0x70}, {{"irq", true}}, {8});
+        cmos.description.name = "RTC0";
+        cmos.description.hid = "PNP0B00";
+        cmos.description.legacy = {LegacyFeature::cmos_rtc};
+    }
+
+    void add_power_management() {
+        FakeDevice& pm = add("pm",
+                             {{"event", BusKind::pio, 4},
+                              {"control", BusKind::pio, 2},
+                              {"timer", BusKind::pio, 4},
+                              {"reset", BusKind::pio, 1}},
+                             {0x600, 0x604, 0x608, 0xcf9}, {{"sci", false}}, {9});
+        pm.description.fixed_hardware = AcpiFixedHardware{.pm1_event_region = 0,
+                                                          .pm1_control_region = 1,
+                                                          .pm_timer_region = 2,
+                                                          .reset_region = 3,
+                                                          .reset_value = 6,
+                                                          .sci_line = 0,
+                                                          .s5_sleep_type = 5};
+    }
+
+    void add_virtio(unsigned slot, std::uint64_t base, std::uint32_t gsi) {
+        FakeDevice& virtio = add(cat("virtio", slot), {{"registers", BusKind::mmio, 0x1000}},
+                                 {base}, {{"irq", true}}, {gsi});
+        virtio.description.name = "VIRT";
+        virtio.description.hid = "LNRO0005";
+        virtio.description.uid = 0;
+        virtio.description.cache_coherent = true;
+    }
+
+    AcpiTables tables(std::vector<std::uint32_t> apic_ids, bool legacy_interrupts = true) const {
+        AcpiInputs inputs;
+        inputs.devices = placed;
+        inputs.apic_ids = apic_ids;
+        inputs.base = Gpa(0xe0000);
+        inputs.room_bytes = 0x20000;
+        inputs.has_pics = legacy_interrupts;
+        if (!legacy_interrupts)
+            inputs.pit_gsi.reset();
+        return build_acpi(inputs);
+    }
+};
+
+std::vector<std::uint32_t> counted(std::uint32_t count) {
+    std::vector<std::uint32_t> ids(count);
+    std::iota(ids.begin(), ids.end(), 0u);
+    return ids;
+}
+
+AcpiConfig micro() {
+    Machine machine;
+    machine.add_serial(1, 0x3f8, 4);
+    machine.add_cmos();
+    machine.add_power_management();
+    machine.add_virtio(0, 0xd0000000, 16);
+    machine.add_virtio(1, 0xd0001000, 17);
+    return {"micro", machine.tables({0})};
+}
+
+/// As much as there can be: names and _UIDs of two digits, scopes with long PkgLengths, the APIC
+/// cluster model.
+AcpiConfig large() {
+    Machine machine;
+    machine.add_serial(1, 0x3f8, 4);
+    machine.add_serial(2, 0x2f8, 3);
+    machine.add_cmos();
+    machine.add_power_management();
+    for (unsigned slot = 0; slot < 64; ++slot)
+        machine.add_virtio(slot, 0xd0000000 + slot * 0x1000, 16 + slot % 8);
+    return {"large", machine.tables(counted(64))};
+}
+
+/// No fixed hardware, no 8259s: hardware-reduced ACPI. A register window above 4 GiB, many ports,
+/// a display and a keyboard, APIC ids that need x2APIC structures.
+AcpiConfig reduced() {
+    Machine machine;
+    machine.add_virtio(0, 0x4000000000, 20);
+    FakeDevice& many = machine.add("ports", {{"window", BusKind::pio, 0x1000}}, {0x2000});
+    many.description.name = "PRT";
+    many.description.hid = "ACPI0003";
+    many.description.cid = "PNP0C02";
+    FakeDevice& level = machine.add("level", {{"registers", BusKind::mmio, 0x100}}, {0xfed00000},
+                                    {{"a", false}, {"b", true}}, {21, 22});
+    level.description.name = "LVL0";
+    level.description.hid = "PNP0C02";
+    level.description.legacy = {LegacyFeature::vga, LegacyFeature::keyboard_controller};
+    return {"reduced", machine.tables({0, 254, 255, 0x12345}, false)};
+}
+
+} // namespace
+
+std::vector<AcpiConfig> acpi_configs() {
+    return {micro(), large(), reduced()};
+}
+
+std::string to_text(const AcpiConfig& config) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    constexpr std::size_t row_bytes = 16;
+    std::string text = cat("# ACPI tables of machine \"", config.name, "\", RSDP at ",
+                           hex(config.tables.rsdp.value), "; see README.md\n");
+    for (const AcpiTablePlace& place : config.tables.places) {
+        text += cat("\n", place.signature, " at +", hex(place.offset, 4), ", ", place.size_bytes,
+                    " bytes\n");
+        for (std::size_t i = 0; i < place.size_bytes; ++i) {
+            if (i % row_bytes == 0)
+                text += hex(i, 4) + ":";
+            const auto byte = std::to_integer<unsigned>(config.tables.bytes[place.offset + i]);
+            text += {' ', digits[byte >> 4], digits[byte & 15]};
+            if (i % row_bytes == row_bytes - 1 || i + 1 == place.size_bytes)
+                text += '\n';
+        }
+    }
+    return text;
+}
+
+} // namespace coldstart::golden

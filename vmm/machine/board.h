@@ -1,0 +1,37 @@
+// Boards as data: which devices a machine has, where each stands and which GSIs it drives.
+// A board knows types by name only; the catalogue turns names into devices.
+//
+// Board micro: what a kernel that is booted directly needs, and nothing it would search for in
+// vain: COM1, CMOS clock, ACPI power management, reset and POST ports, virtio over MMIO.
+// Missing: board pc.
+#pragma once
+
+#include "api/command/vm_config.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace coldstart {
+
+struct BoardDevice {
+    std::string id = {};                     ///< unique in the machine: "com1", "disk0"
+    std::string type = {};                   ///< its name in the catalogue
+    std::vector<std::uint64_t> regions = {}; ///< one a region of the device: port or GPA
+    std::vector<std::uint32_t> gsis = {};    ///< one a line of the device
+    std::string function = {};               ///< behind a virtio transport: "virtio-blk"
+    std::size_t unit = 0;                    ///< which of the configuration's disks
+    std::string stream = {};                 ///< name of the byte stream behind a console
+};
+
+/// The devices of board micro in the order in which they start and in which a guest finds them:
+/// the first disk is its first. Throws UsageError when two ids are the same or there are more
+/// virtio devices than slots.
+std::vector<BoardDevice> micro_board(const VmConfig& config);
+
+/// How many virtio devices board micro takes: one for each interrupt that is free.
+std::size_t micro_virtio_slots() noexcept;
+
+} // namespace coldstart

@@ -1,0 +1,44 @@
+// The device catalogue: which class stands behind a type name of a board. An explicit array; a new
+// device adds its line to catalogue.cpp.
+// Threads: the control thread, before a vCPU runs.
+#pragma once
+
+#include "api/command/vm_config.h"
+#include "devices/core/device.h"
+#include "vmm/machine/board.h"
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace coldstart {
+
+class ByteStream;
+class Clock;
+class GuestMemory;
+class IrqLine;
+class PostCodeSink;
+class PowerControl;
+class Reactor;
+
+/// What a device may be given. Everything outlives the device.
+struct DeviceHost {
+    const VmConfig& config;
+    const GuestMemory& memory;
+    Clock& clock;
+    PowerControl& power;
+    Reactor& reactor;
+    std::span<IrqLine* const> lines; ///< one a GSI of the board's entry, connected after `make`
+    PostCodeSink* post_codes = nullptr;
+    ByteStream* stream = nullptr; ///< there whenever the board's entry names one
+};
+
+struct CatalogueEntry {
+    std::string_view type;
+    /// Throws Error when the device can't be made from what the configuration says.
+    std::unique_ptr<Device> (*make)(const BoardDevice& placed, const DeviceHost& host);
+};
+
+std::span<const CatalogueEntry> device_catalogue() noexcept;
+
+} // namespace coldstart

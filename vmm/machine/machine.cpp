@@ -1,0 +1,188 @@
+#include "vmm/machine/machine.h"
+
+#include "vmm/base/error.h"
+#include "vmm/base/text.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace coldstart {
+
+namespace {
+
+/// What a device holds from its construction on. Only the made device says whether its line is an
+/// edge or a level, so the way to the interrupt controller is connected behind it, later; until
+/// then, and a constructor has nothing to say anyway, the line leads nowhere.
+class LateIrqLine final : public IrqLine {
+  public:
+    void connect(std::unique_ptr<IrqLine> target) noexcept { target_ = std::move(target); }
+
+    void set_level(bool asserted) noexcept override {
+        if (target_)
+            target_->set_level(asserted);
+    }
+    void pulse() noexcept override {
+        if (target_)
+            target_->pulse();
+    }
+
+  private:
+    std::unique_ptr<IrqLine> target_;
+};
+
+const CatalogueEntry& find_type(std::span<const CatalogueEntry> catalogue,
+                                const BoardDevice& entry) {
+    for (const CatalogueEntry& known : catalogue) {
+        if (known.type == entry.type)
+            return known;
+    }
+    throw Error(cat(entry.id, ": no device type \"", entry.type, "\" in the catalogue"));
+}
+
+ByteStream* find_stream(const MachineHost& host, const BoardDevice& entry) {
+    const auto found = host.streams.find(entry.stream);
+    if (!entry.stream.empty() && (found == host.streams.end() || found->second == nullptr))
+        throw Error(cat(entry.id, ": there is no stream \"", entry.stream, "\" to put behind it"));
+    return entry.stream.empty() ? nullptr : found->second;
+}
+
+} // namespace
+
+struct Machine::Slot {
+    std::vector<std::unique_ptr<LateIrqLine>> lines; // outlive the device
+    std::unique_ptr<Device> device;
+};
+
+Machine::Machine(std::span<const BoardDevice> board, const MachineHost& host,
+                 std::span<const CatalogueEntry> catalogue) {
+    for (const BoardDevice& entry : board)
+        make(entry, host, catalogue);
+    check_interrupts();
+    wire(host);
+}
+
+Machine::~Machine() {
+    while (!slots_.empty())
+        slots_.pop_back();
+}
+
+void Machine::make(const BoardDevice& entry, const MachineHost& host,
+                   std::span<const CatalogueEntry> catalogue) {
+    if (find(entry.id) != nullptr)
+        throw Error(cat("device id \"", printable(entry.id), "\" is there twice"));
+    auto slot = std::make_unique<Slot>();
+    std::vector<IrqLine*> lines;
+    for (std::size_t i = 0; i < entry.gsis.size(); ++i) {
+        slot->lines.push_back(std::make_unique<LateIrqLine>());
+        lines.push_back(slot->lines.back().get());
+    }
+    slot->device = find_type(catalogue, entry)
+                       .make(entry, {.config = host.config,
+                                     .memory = host.memory,
+                                     .clock = host.clock,
+                                     .power = host.power,
+                                     .reactor = host.reactor,
+                                     .lines = lines,
+                                     .post_codes = host.post_codes,
+                                     .stream = find_stream(host, entry)});
+
+    const Device& device = *slot->device;
+    if (device.regions().size() != entry.regions.size() ||
+        device.lines().size() != entry.gsis.size())
+        throw Error(cat(entry.id, ": the board gives ", entry.regions.size(), " regions and ",
+                        entry.gsis.size(), " interrupts, a ", entry.type, " has ",
+                        device.regions().size(), " and ", device.lines().size()));
+    placed_.push_back({entry.id, &device, entry.regions, entry.gsis});
+    slots_.push_back(std::move(slot));
+}
+
+void Machine::check_interrupts() const {
+    struct Use {
+        std::uint32_t gsi;
+        bool edge;
+        std::string_view id;
+    };
+    std::vector<Use> uses;
+    for (const PlacedDevice& placed : placed_) {
+        for (std::size_t i = 0; i < placed.gsis.size(); ++i) {
+            const Use use{placed.gsis[i], placed.device->lines()[i].edge_triggered, placed.id};
+            for (const Use& other : uses) {
+                if (other.gsi == use.gsi && (other.edge || use.edge))
+                    throw Error(cat(use.id, ": GSI ", use.gsi, " is taken by ", other.id,
+                                    ", and an edge can't be shared"));
+            }
+            uses.push_back(use);
+        }
+    }
+}
+
+void Machine::wire(const MachineHost& host) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        Slot& slot = *slots_[i];
+        Device& device = *slot.device;
+        const PlacedDevice& placed = placed_[i];
+        for (std::size_t line = 0; line < slot.lines.size(); ++line)
+            slot.lines[line]->connect(
+                host.irqs.connect(placed.gsis[line], device.lines()[line].edge_triggered));
+        for (unsigned region = 0; region < placed.bases.size(); ++region)
+            bus_.add(device, region, placed.bases[region]);
+        if (host.doorbells == nullptr)
+            continue;
+        for (const Doorbell& bell : device.doorbells())
+            host.doorbells->attach(device.regions()[bell.region].bus == BusKind::pio,
+                                   placed.bases[bell.region] + bell.offset, bell.width, bell.value,
+                                   bell.event_fd);
+    }
+}
+
+Device* Machine::find(std::string_view id) const noexcept {
+    for (std::size_t i = 0; i < placed_.size(); ++i) {
+        if (placed_[i].id == id)
+            return slots_[i]->device.get();
+    }
+    return nullptr;
+}
+
+void Machine::start() {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        try {
+            slots_[i]->device->start();
+        } catch (...) {
+            halt_last_to_first(i);
+            throw;
+        }
+    }
+}
+
+void Machine::pause() {
+    for (std::size_t i = slots_.size(); i-- > 0;)
+        slots_[i]->device->pause();
+}
+
+bool Machine::drained() {
+    bool all = true;
+    for (const auto& slot : slots_)
+        all = slot->device->drained() && all;
+    return all;
+}
+
+void Machine::resume() {
+    for (const auto& slot : slots_)
+        slot->device->resume();
+}
+
+void Machine::reset() {
+    for (const auto& slot : slots_)
+        slot->device->reset();
+}
+
+void Machine::halt() {
+    halt_last_to_first(slots_.size());
+}
+
+void Machine::halt_last_to_first(std::size_t count) {
+    while (count-- > 0)
+        slots_[count]->device->halt();
+}
+
+} // namespace coldstart

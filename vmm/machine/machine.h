@@ -1,0 +1,81 @@
+// A board come alive: its devices made, connected to interrupts, put on the bus, and taken through
+// their lives together.
+//
+// Order of the lifecycle (devices/core/device.h says what each step means). Devices stand in the
+// board's order, those others rely on first:
+//   start, resume, reset   first to last
+//   pause, halt            last to first, so that what hands work to others stops before them
+//   drained                every device is asked every time; true when all are
+// They are destroyed last to first, after the vCPUs are joined and halt().
+//
+// Threads: the control thread for everything but bus(), whose accesses come from vCPU threads.
+// Missing: saving and restoring the devices together; adding and removing them at run time.
+#pragma once
+
+#include "vmm/base/irq_router.h"
+#include "vmm/machine/bus.h"
+#include "vmm/machine/catalogue.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace coldstart {
+
+/// What the machine needs from around it; everything outlives it.
+struct MachineHost {
+    const VmConfig& config;
+    const GuestMemory& memory;
+    Clock& clock;
+    PowerControl& power;
+    Reactor& reactor;
+    IrqRouter& irqs;
+    DoorbellRegistry* doorbells = nullptr; ///< none: kicks come as ordinary writes
+    PostCodeSink* post_codes = nullptr;    ///< who hears of POST codes; none: they are only counted
+    /// Behind consoles, by the name the board uses: "com1", "console", "debugcon".
+    std::map<std::string, ByteStream*, std::less<>> streams = {};
+};
+
+class Machine {
+  public:
+    /// Throws Error when a type is not in the catalogue, a device can't be made, its shape is not
+    /// what the board expects, or two devices claim the same addresses, edge or id.
+    Machine(std::span<const BoardDevice> board, const MachineHost& host,
+            std::span<const CatalogueEntry> catalogue = device_catalogue());
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    Bus& bus() noexcept { return bus_; }
+    /// In the board's order: what the ACPI tables are made of.
+    std::span<const PlacedDevice> devices() const noexcept { return placed_; }
+    /// nullptr when there is none of this id.
+    Device* find(std::string_view id) const noexcept;
+
+    /// If a device throws, those started before it are halted and the Error goes on.
+    void start();
+    void pause();
+    bool drained();
+    void resume();
+    void reset();
+    void halt();
+
+  private:
+    struct Slot;
+
+    void make(const BoardDevice& entry, const MachineHost& host,
+              std::span<const CatalogueEntry> catalogue);
+    void wire(const MachineHost& host);
+    void check_interrupts() const;
+    void halt_last_to_first(std::size_t count);
+
+    std::vector<std::unique_ptr<Slot>> slots_;
+    std::vector<PlacedDevice> placed_;
+    Bus bus_;
+};
+
+} // namespace coldstart
