@@ -96,15 +96,13 @@ class Consoles {
             debugcon_ = open_file_stream(loop, config.debugcon_path);
     }
 
-    std::map<std::string, ByteStream*, std::less<>> by_device() const {
+    std::map<std::string, ByteStream*, std::less<>> by_name() const {
         std::map<std::string, ByteStream*, std::less<>> streams;
         streams["com1"] = com1_ ? com1_.get() : terminal_.get();
         if (com1_ && terminal_)
-            streams["console0"] = terminal_.get();
-        if (debugcon_) {
-            streams["debugcon-402"] = debugcon_.get();
-            streams["debugcon-e9"] = debugcon_.get();
-        }
+            streams["console"] = terminal_.get();
+        if (debugcon_)
+            streams["debugcon"] = debugcon_.get();
         return streams;
     }
 
@@ -197,7 +195,7 @@ int run_command(const RunCommand& command) {
     PostCodeLog post_codes(config.post_codes_path);
     RunEnd end;
     {
-        VirtualMachine machine(config, HostSide{consoles.by_device(), post_codes}, loop);
+        VirtualMachine machine(config, HostSide{consoles.by_name(), post_codes}, loop);
         signals.deliver_to(machine);
         consoles.deliver_quit_to(machine);
         std::optional<RawTerminal> raw;

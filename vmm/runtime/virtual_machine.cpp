@@ -197,7 +197,7 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
         case ControlKind::vcpu_failed:
             return {EndReason::crashed, event->text, 0};
         case ControlKind::power_button:
-            if (auto* pm = dynamic_cast<AcpiPm*>(machine_->find("acpi-pm")))
+            if (auto* pm = dynamic_cast<AcpiPm*>(machine_->find("pm")))
                 pm->press_power_button();
             grace_end = std::chrono::steady_clock::now() + grace_period;
             grace_signal = event->number;

@@ -48,7 +48,7 @@ struct RunEnd {
 
 /// The host's side of the machine's devices; everything outlives the machine.
 struct HostSide {
-    std::map<std::string, ByteStream*, std::less<>> streams; ///< by device id: "com1"
+    std::map<std::string, ByteStream*, std::less<>> streams; ///< by BoardDevice::stream: "com1"
     PostCodeSink& post_codes;
 };
 

@@ -1,5 +1,6 @@
-#include "vmm/base/error.h"
+#include "vmm/cli/doctor.h"
 #include "vmm/cli/front.h"
+#include "vmm/cli/run.h"
 
 #include <vector>
 
@@ -7,8 +8,9 @@ int main(int argc, char** argv) {
     using namespace coldstart;
     const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
     const CommandHandlers handlers{
-        .run = [](const RunCommand&) -> int { throw Error("run: not in this build"); },
-        .doctor = [](const DoctorCommand&) -> int { throw Error("doctor: not in this build"); },
+        .run = run_command,
+        .doctor =
+            [](const DoctorCommand& command) { return print_report(examine_host(), command.json); },
     };
     return front_main(arguments, handlers);
 }
