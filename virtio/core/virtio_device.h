@@ -34,6 +34,8 @@ class VirtioNotifier {
     virtual ~VirtioNotifier() = default;
     /// Used buffers were added to queue `index` and the driver wants to know.
     virtual void queue_used(unsigned index) noexcept = 0;
+    /// Process queue `index` again soon: the device stopped early so as not to hold the I/O thread.
+    virtual void queue_again(unsigned index) noexcept = 0;
     /// The configuration space changed: raises the generation and interrupts the driver.
     virtual void config_changed() noexcept = 0;
     /// The driver broke the protocol: sets DEVICE_NEEDS_RESET (virtio 1.2 section 2.1.2), logs
