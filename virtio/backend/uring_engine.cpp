@@ -55,8 +55,9 @@ class UringEngine final : public IoEngine {
             sqe = ::io_uring_get_sqe(&ring_);
         }
         prepare(*sqe, command);
-        // Index 0 of the registered files.
-        sqe->flags = static_cast<std::uint8_t>(sqe->flags | IOSQE_FIXED_FILE);
+        // Index 0 of the registered files; a no-operation has none.
+        if (command.kind != IoCommand::Kind::nothing)
+            sqe->flags = static_cast<std::uint8_t>(sqe->flags | IOSQE_FIXED_FILE);
         ::io_uring_sqe_set_data64(sqe, command.tag);
     }
 
@@ -78,8 +79,8 @@ class UringEngine final : public IoEngine {
         io_uring_cqe* cqe = nullptr;
         if (::io_uring_peek_cqe(&ring_, &cqe) != 0 || cqe == nullptr)
             return std::nullopt;
-        const IoCompletion completion{
-            static_cast<std::uint32_t>(::io_uring_cqe_get_data64(cqe)), cqe->res};
+        const IoCompletion completion{static_cast<std::uint32_t>(::io_uring_cqe_get_data64(cqe)),
+                                      cqe->res};
         ::io_uring_cqe_seen(&ring_, cqe);
         return completion;
     }

@@ -1,0 +1,26 @@
+// Opening the host file behind a raw image: every way it can be wrong, told in one line.
+//
+// The file is locked for as long as it is open (an open-file-description lock, fcntl(2)): alone
+// for a writable disk, shared for a read-only one, so that two machines don't ruin one image.
+#pragma once
+
+#include "virtio/backend/disk_image.h"
+#include "vmm/base/unique_fd.h"
+
+#include <cstdint>
+#include <string>
+
+namespace coldstart {
+
+struct ImageFile {
+    UniqueFd fd;
+    std::uint64_t size_bytes = 0;
+    DiskGeometry geometry;
+    /// Where a buffer must start for O_DIRECT; 1 without it.
+    std::uint32_t memory_alignment = 1;
+};
+
+/// Throws Error.
+ImageFile open_image_file(const std::string& path, bool read_only, bool direct);
+
+} // namespace coldstart
