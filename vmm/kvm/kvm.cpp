@@ -2,12 +2,12 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/kvm/kvm_abi.h"
 
 #include <cerrno>
 #include <cstring>
 
 #include <fcntl.h>
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 
 namespace coldstart {

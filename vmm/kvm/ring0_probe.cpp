@@ -1,6 +1,7 @@
 #include "vmm/kvm/ring0_probe.h"
 
 #include "vmm/base/error.h"
+#include "vmm/kvm/kvm_abi.h"
 #include "vmm/kvm/vcpu.h"
 
 #include <algorithm>
@@ -9,7 +10,6 @@
 #include <ctime>
 
 #include <cpuid.h>
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 

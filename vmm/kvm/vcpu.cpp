@@ -2,13 +2,13 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/kvm/kvm_abi.h"
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <vector>
 
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 

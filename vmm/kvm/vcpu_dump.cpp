@@ -1,6 +1,7 @@
 // What is said of a vCPU that can't go on.
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/kvm/kvm_abi.h"
 #include "vmm/kvm/vcpu.h"
 
 #include <cerrno>
@@ -8,7 +9,6 @@
 #include <iomanip>
 #include <sstream>
 
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 
 namespace coldstart {

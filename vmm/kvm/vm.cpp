@@ -2,10 +2,10 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/kvm/kvm_abi.h"
 
 #include <cerrno>
 
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 
 namespace coldstart {

@@ -9,7 +9,7 @@
 #include "vmm/kvm/ring0_probe.h"
 #include "vmm/machine/board.h"
 #include "vmm/runtime/guest_ram.h"
-#include "vmm/tables/acpi.h"
+#include "vmm/tables/acpi_tables.h"
 
 #include <algorithm>
 #include <cstdlib>
