@@ -3,7 +3,7 @@
 %include "pvh.inc"
 
 main:
-    mov edi, idt                    ; all vectors to a plain return, two to their handlers
+    mov edi, idt                    ; all vectors back to the loop, two to their handlers
     mov ecx, 256
 .fill:
     mov eax, ignore
@@ -51,14 +51,18 @@ main:
     out 0x70, al
     in al, 0x71
 
-    sti
-.wait:
-    hlt
+    mov [loop_stack], esp
+wait_for_more:
+    mov esp, [loop_stack]           ; whatever an interrupt has pushed is not needed
     cmp dword [pits], 10
-    jb .wait
+    jb .rest
     cmp dword [rtcs], 10
-    jb .wait
-    cli
+    jae .done
+.rest:
+    sti
+    hlt
+    jmp wait_for_more
+.done:
     SAY "ten of each"
     ret
 
@@ -73,30 +77,28 @@ set_gate:
     add edi, 8
     ret
 
+; The handlers go back to the loop's start instead of returning: some KVMs can't emulate IRET.
 on_pit:
     inc dword [pits]
-    push eax
     mov al, 0x20
     out 0x20, al
-    pop eax
-    iretd
+ignore:
+    jmp wait_for_more
 
 on_rtc:
     inc dword [rtcs]
-    push eax
     mov al, 0x0c                    ; reading register C lets the next one come
     out 0x70, al
     in al, 0x71
     mov al, 0x20
     out 0xa0, al
     out 0x20, al
-    pop eax
-ignore:
-    iretd
+    jmp wait_for_more
 
 section .data
 pits: dd 0
 rtcs: dd 0
+loop_stack: dd 0
 idt_register:
     dw 256 * 8 - 1
     dd idt

@@ -46,7 +46,7 @@ def kernels(env):
             ("text.txt", b"#!/bin/sh\necho not a kernel\n" * 100, ("text",)),
             ("empty", b"", ("empty",)),
             ("short", b"\x7fELF", ()),
-            ("elf32", bytes(elf32), ("32-bit",)),
+            ("elf32", bytes(elf32), ("program headers",)),
             ("zeros", bytes(100000), ()),
     ):
         path = env.write(name, content)

@@ -152,8 +152,9 @@ class Running:
                 break
             else:
                 time.sleep(0.01)
-        expect(text in self.text, f"'{text}' did not come before the end",
-               self.text[-3000:] + (self.process.stderr.read() or b"").decode("utf-8", "replace"))
+        if text not in self.text:
+            rest = self.process.stderr.read().decode("utf-8", "replace")
+            raise AssertionError(f"'{text}' did not come before the end\n{self.text[-3000:]}{rest}")
 
     def type(self, text):
         self.process.stdin.write(text.encode())

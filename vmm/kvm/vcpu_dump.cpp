@@ -63,7 +63,7 @@ void put_segment(std::ostringstream& out, const char* name, const kvm_segment& s
 std::string hex_bytes(const std::byte* bytes, std::size_t count) {
     std::string text;
     for (std::size_t i = 0; i < count; ++i)
-        text += " " + hex(std::to_integer<unsigned>(bytes[i]), 2).substr(2);
+        text.append(" ").append(hex(std::to_integer<unsigned>(bytes[i]), 2), 2, 2);
     return text;
 }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace coldstart {
 
@@ -51,10 +52,12 @@ class ControlQueue {
         return event;
     }
 
-    /// Forgets what was posted before a reset took effect.
-    void clear() {
+    /// Forgets what the guest wished for before a reset took effect; the host's wishes stand.
+    void forget_guest_events() {
         const std::lock_guard guard(mutex_);
-        events_.clear();
+        std::erase_if(events_, [](const ControlEvent& event) {
+            return event.kind != ControlKind::power_button && event.kind != ControlKind::stop;
+        });
     }
 
   private:

@@ -161,7 +161,7 @@ void VirtualMachine::restart() {
     wiring_.unbind();
     machine_->reset();
     vm_.reset();
-    queue_.clear();
+    queue_.forget_guest_events();
     make_vm();
     load_guest();
     vcpus_->start(make_vcpus());
