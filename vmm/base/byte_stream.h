@@ -1,11 +1,14 @@
 // A byte stream behind a console device: a terminal, a file, a socket, or nothing.
 // Threads: the stream calls its sink on the I/O thread; write may be called from any thread.
 #pragma once
+
 #include "vmm/base/bytes.h"
 
 #include <cstddef>
 #include <span>
+
 namespace coldstart {
+
 /// What a stream tells the device behind which it stands; called on the I/O thread.
 class ByteSink {
   public:
@@ -17,6 +20,7 @@ class ByteSink {
     /// After a short write: there is room for output again.
     virtual void output_ready() noexcept = 0;
 };
+
 class ByteStream {
   public:
     virtual ~ByteStream() = default;
@@ -28,4 +32,5 @@ class ByteStream {
     /// Connects the device (or nullptr, to disconnect).
     virtual void set_sink(ByteSink* sink) noexcept = 0;
 };
+
 } // namespace coldstart
