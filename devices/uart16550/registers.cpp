@@ -46,7 +46,8 @@ void Registers::write(std::uint64_t offset, std::uint8_t value) noexcept {
         break;
     case reg_ier:
         if (dlab())
-            state_.divisor = static_cast<std::uint16_t>((state_.divisor & 0xffu) | value << 8u);
+            state_.divisor =
+                static_cast<std::uint16_t>((state_.divisor & 0xffu) | unsigned{value} << 8u);
         else
             write_ier(value);
         break;

@@ -13,11 +13,12 @@ namespace {
 
 /// A started device in its surroundings.
 struct Bench {
-    explicit Bench(const DeviceFactory& factory) : device(factory.make(fixture)) {
+    explicit Bench(const DeviceFactory& made_by) : factory(made_by), device(made_by.make(fixture)) {
         device->start();
     }
     ~Bench() { device->halt(); }
 
+    const DeviceFactory& factory;
     Fixture fixture;
     std::unique_ptr<Device> device;
 };
@@ -30,7 +31,9 @@ void exercise(Bench& bench, std::uint64_t seed, unsigned steps) {
         if (random() % 8 == 0)
             host_activity(bench.fixture, random);
         if (random() % 16 == 0)
-            bench.fixture.clock.advance(random() % 50'000'000);
+            bench.fixture.clock.advance(random() % (1ull << random() % 32)); // up to 2 s
+        if (random() % 16 == 0 && bench.factory.host_action != nullptr)
+            bench.factory.host_action(*bench.device);
     }
 }
 
@@ -169,11 +172,14 @@ TEST_CASE("damaged state is refused with an Error or accepted whole", "[contract
 
 TEST_CASE("reset returns to the power-on state", "[contract]") {
     for (const DeviceFactory& factory : device_factories) {
+        unsigned raised_before = 0;
         for (std::uint64_t seed = 0; seed < 20; ++seed) {
             CAPTURE(factory.type, seed);
             Bench used(factory);
             exercise(used, seed, 200);
             used.device->pause();
+            for (const bool level : levels(used))
+                raised_before += level ? 1 : 0;
             used.device->reset();
             for (const bool level : levels(used))
                 CHECK_FALSE(level);
@@ -185,6 +191,8 @@ TEST_CASE("reset returns to the power-on state", "[contract]") {
             used.device->reset();
             CHECK(saved(*used.device) == after_reset);
         }
+        // Else this test would say nothing about lines.
+        CHECK((raised_before != 0 || Bench(factory).device->lines().empty()));
     }
 }
 
@@ -231,8 +239,11 @@ TEST_CASE("vCPUs, the I/O thread and a snapshot may meet in a device", "[contrac
         std::thread first(vcpu, 1), second(vcpu, 2);
         std::thread host([&] {
             std::mt19937_64 random(3);
-            for (unsigned i = 0; i < 1000; ++i)
+            for (unsigned i = 0; i < 1000; ++i) {
                 host_activity(bench.fixture, random);
+                if (factory.host_action != nullptr && i % 8 == 0)
+                    factory.host_action(*bench.device);
+            }
         });
         for (unsigned i = 0; i < 100; ++i)
             saved(*bench.device);

@@ -42,6 +42,8 @@ struct DeviceFactory {
     std::unique_ptr<Device> (*make)(Fixture& fixture);
     /// Some state outlives a reset on purpose: battery-backed RAM, the time of day.
     bool keeps_state_over_reset = false;
+    /// What a person at the host may do to the device: press a button, send a break.
+    void (*host_action)(Device& device) = nullptr;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const DeviceFactory& factory) {
@@ -52,7 +54,8 @@ inline constexpr std::array device_factories = {
     DeviceFactory{"uart16550",
                   [](Fixture& f) -> std::unique_ptr<Device> {
                       return std::make_unique<Uart16550>(f.irqs[0], f.clock, f.stream);
-                  }},
+                  },
+                  false, [](Device& device) { static_cast<Uart16550&>(device).receive_break(); }},
     DeviceFactory{"cmos",
                   [](Fixture& f) -> std::unique_ptr<Device> {
                       return std::make_unique<Cmos>(f.irqs[0], f.clock);
@@ -61,7 +64,8 @@ inline constexpr std::array device_factories = {
     DeviceFactory{"acpi-pm",
                   [](Fixture& f) -> std::unique_ptr<Device> {
                       return std::make_unique<AcpiPm>(f.irqs[0], f.clock, f.power);
-                  }},
+                  },
+                  false, [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},
     DeviceFactory{"i8042-reset",
                   [](Fixture& f) -> std::unique_ptr<Device> {
                       return std::make_unique<I8042Reset>(f.power);

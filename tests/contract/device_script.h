@@ -34,7 +34,7 @@ inline Access random_access(const Device& device, std::mt19937_64& random) {
     access.offset = random() % (span - access.width + 1);
     switch (random() % 4) {
     case 0:
-        access.value = random() % 4;
+        access.value = random() % 16;
         break;
     case 1:
         access.value = all_ones(access.width) - random() % 4;

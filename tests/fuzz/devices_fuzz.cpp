@@ -50,6 +50,8 @@ class Round {
         case 5:
         case 6:
         case 7:
+            if (factory_.host_action != nullptr && random_() % 8 == 0)
+                factory_.host_action(*device_);
             host_activity(fixture_, random_);
             break;
         default: {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <numeric>
+#include <sstream>
 #include <utility>
 
 namespace coldstart::golden {
@@ -31,7 +32,7 @@ struct Machine {
 
     void add_serial(unsigned number, std::uint64_t port, std::uint32_t gsi) {
         FakeDevice& uart = add(cat("com", number), {{"registers", BusKind::pio, 8}}, {port},
-                               {{"irq", true}}, {gsi});
+                               {{"irq", false}}, {gsi});
         uart.description.name = "COM1";
         uart.description.hid = "PNP0501";
         uart.description.uid = 1;
@@ -40,7 +41,7 @@ struct Machine {
 
     void add_cmos() {
         FakeDevice& cmos =
-            add("cmos", {{"registers", BusKind::pio, 2}}, {0x70}, {{"irq", true}}, {8});
+            add("cmos", {{"registers", BusKind::pio, 2}}, {0x70}, {{"irq", false}}, {8});
         cmos.description.name = "RTC0";
         cmos.description.hid = "PNP0B00";
         cmos.description.legacy = {LegacyFeature::cmos_rtc};
@@ -60,6 +61,12 @@ struct Machine {
                                                           .reset_value = 6,
                                                           .sci_line = 0,
                                                           .s5_sleep_type = 5};
+    }
+
+    void add_pvpanic() {
+        FakeDevice& pvpanic = add("pvpanic", {{"events", BusKind::pio, 1}}, {0x505});
+        pvpanic.description.name = "PEVT";
+        pvpanic.description.hid = "QEMU0001";
     }
 
     void add_virtio(unsigned slot, std::uint64_t base, std::uint32_t gsi) {
@@ -90,11 +97,14 @@ std::vector<std::uint32_t> counted(std::uint32_t count) {
     return ids;
 }
 
+/// Board micro with a disk and the entropy device: machine_micro_test.cpp has the real devices
+/// make the same tables.
 AcpiConfig micro() {
     Machine machine;
     machine.add_serial(1, 0x3f8, 4);
     machine.add_cmos();
     machine.add_power_management();
+    machine.add_pvpanic();
     machine.add_virtio(0, 0xd0000000, 16);
     machine.add_virtio(1, 0xd0001000, 17);
     return {"micro", machine.tables({0})};
@@ -154,6 +164,24 @@ std::string to_text(const AcpiConfig& config) {
         }
     }
     return text;
+}
+
+std::string first_difference(const std::string& got, const std::string& expected) {
+    if (got == expected)
+        return {};
+    std::istringstream got_lines(got), expected_lines(expected);
+    std::string got_line, expected_line, table;
+    for (unsigned number = 1;; ++number) {
+        const bool got_more = !!std::getline(got_lines, got_line);
+        const bool expected_more = !!std::getline(expected_lines, expected_line);
+        if (!got_more || !expected_more)
+            return cat("line ", number, ": one ends here");
+        if (got_line.find(" at +") != std::string::npos)
+            table = got_line;
+        if (got_line != expected_line)
+            return cat("line ", number, ", ", table, "\n  got      ", got_line, "\n  expected ",
+                       expected_line);
+    }
 }
 
 } // namespace coldstart::golden

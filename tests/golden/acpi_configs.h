@@ -19,4 +19,7 @@ std::vector<AcpiConfig> acpi_configs();
 /// The golden file's text: a line for each table, its bytes in hexadecimal below.
 std::string to_text(const AcpiConfig& config);
 
+/// Empty when the texts are the same; else the first lines that differ, for a failure's message.
+std::string first_difference(const std::string& got, const std::string& expected);
+
 } // namespace coldstart::golden

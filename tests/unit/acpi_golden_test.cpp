@@ -15,6 +15,6 @@ TEST_CASE("ACPI tables are those of the golden files", "[acpi][golden]") {
         std::ifstream file(folder / (config.name + ".acpi.txt"), std::ios::binary);
         REQUIRE(file);
         const std::string expected{std::istreambuf_iterator<char>(file), {}};
-        CHECK(golden::to_text(config) == expected);
+        CHECK(golden::first_difference(golden::to_text(config), expected) == "");
     }
 }

@@ -140,7 +140,7 @@ TEST_CASE("overlap is refused with both sides named", "[bus]") {
     const auto other = device_with({{"index", BusKind::pio, 4}});
     other->type_name = "intruder";
     bus.add(*device, 0, 0x3f8);
-    for (const std::uint64_t base : {0x3f5, 0x3f8, 0x3fa, 0x3ff}) {
+    for (const std::uint64_t base : {0x3f5u, 0x3f8u, 0x3fau, 0x3ffu}) {
         CAPTURE(base);
         CHECK_THROWS_WITH(bus.add(*other, 0, base), Catch::Contains("intruder \"index\"") &&
                                                         Catch::Contains("fake \"registers\"") &&

@@ -1,9 +1,6 @@
 #include "tests/fakes/fake_device.h"
-#include "tests/fakes/fakes.h"
-#include "vmm/base/byte_size.h"
+#include "tests/fakes/fake_machine_host.h"
 #include "vmm/base/error.h"
-#include "vmm/base/guest_memory.h"
-#include "vmm/base/text.h"
 #include "vmm/machine/machine.h"
 
 #include <algorithm>
@@ -19,36 +16,6 @@ using namespace coldstart;
 using fakes::FakeDevice;
 
 namespace {
-
-struct FakeRouter final : IrqRouter {
-    struct Forward final : IrqLine {
-        explicit Forward(fakes::FakeIrqLine& to) : line(to) {}
-        void set_level(bool asserted) noexcept override { line.set_level(asserted); }
-        fakes::FakeIrqLine& line;
-    };
-    std::unique_ptr<IrqLine> connect(std::uint32_t gsi, bool edge) override {
-        (edge ? edges : levels).insert(gsi);
-        return std::make_unique<Forward>(inputs[gsi]);
-    }
-    std::map<std::uint32_t, fakes::FakeIrqLine> inputs;
-    std::set<std::uint32_t> edges, levels;
-};
-
-struct FakeDoorbells final : DoorbellRegistry {
-    struct Bell {
-        bool pio;
-        std::uint64_t address;
-        unsigned width;
-        std::uint64_t value;
-        int fd;
-        bool operator==(const Bell&) const = default;
-    };
-    void attach(bool pio, std::uint64_t address, unsigned width, std::uint64_t value,
-                int fd) override {
-        bells.push_back({pio, address, width, value, fd});
-    }
-    std::vector<Bell> bells;
-};
 
 /// What the test's catalogue entries do; they are plain functions, so it is here.
 struct Workshop {
@@ -87,26 +54,8 @@ std::unique_ptr<Device> make_window(const BoardDevice& entry, const DeviceHost& 
 
 constexpr CatalogueEntry test_catalogue[] = {{"port", make_port}, {"window", make_window}};
 
-struct MachineFixture {
+struct MachineFixture : fakes::FakeMachineHost {
     MachineFixture() { workshop = {}; }
-
-    VmConfig config;
-    GuestMemory memory = GuestMemory::on_heap(64 * KiB);
-    fakes::FakeClock clock;
-    fakes::FakePower power;
-    fakes::FakeReactor reactor;
-    FakeRouter router;
-    FakeDoorbells doorbells;
-
-    MachineHost host() {
-        return {.config = config,
-                .memory = memory,
-                .clock = clock,
-                .power = power,
-                .reactor = reactor,
-                .irqs = router,
-                .doorbells = &doorbells};
-    }
 };
 
 const std::vector<BoardDevice> two_devices = {
@@ -120,8 +69,8 @@ TEST_CASE_METHOD(MachineFixture, "a machine wires its board", "[machine]") {
     Machine machine(two_devices, host(), test_catalogue);
     CHECK(router.edges == std::set<std::uint32_t>{5});
     CHECK(router.levels == std::set<std::uint32_t>{6});
-    CHECK(doorbells.bells ==
-          std::vector<FakeDoorbells::Bell>{{false, 0xd0000050, 4, 1, 33}, {true, 0x200, 1, 7, 34}});
+    CHECK(doorbells.bells == std::vector<fakes::FakeDoorbells::Bell>{{false, 0xd0000050, 4, 1, 33},
+                                                                     {true, 0x200, 1, 7, 34}});
     std::uint64_t value = 0;
     CHECK(machine.bus().read(BusKind::pio, 0x103, 1, value));
     CHECK(value == 3);

@@ -27,10 +27,10 @@ struct IoApicFacts {
 };
 
 struct AcpiInputs {
-    std::span<const PlacedDevice> devices;
-    std::span<const std::uint32_t> apic_ids; ///< one a CPU, in order of _UID (0, 1, ...)
-    Gpa base;                                ///< of the RSDP, 64-byte aligned; the rest follows
-    std::uint64_t room_bytes = 0;            ///< what the layout keeps for the tables there
+    std::span<const PlacedDevice> devices = {};
+    std::span<const std::uint32_t> apic_ids = {}; ///< one a CPU, in order of _UID (0, 1, ...)
+    Gpa base = {};                ///< of the RSDP, 64-byte aligned; the rest follows
+    std::uint64_t room_bytes = 0; ///< what the layout keeps for the tables there
     std::uint32_t local_apic_address = 0xfee00000;
     IoApicFacts io_apic = {};
     bool has_pics = true; ///< a pair of 8259s: PCAT_COMPAT

@@ -86,10 +86,11 @@ void add_region(aml::ResourceTemplate& resources, const RegionShape& shape, std:
     }
 }
 
-/// IRQ descriptors speak of ISA interrupts, so they serve only where one is a GSI of its own
-/// (neither the PIT's nor the cascade's) and is used as ISA does: on ports, edge, active high.
-bool is_isa_interrupt(std::uint32_t gsi, const LineShape& line, bool has_ports) {
-    return has_ports && line.edge_triggered && gsi >= 3 && gsi < 16;
+/// A device on I/O ports whose interrupt is an ISA one uses it as ISA does, edge and active high,
+/// even where it drives a level, as a 16550 does on any PC: that is what guests that read no DSDT
+/// assume, and the MADT does not override it. IRQ 0 to 2 are no GSIs of the same number.
+bool is_isa_interrupt(std::uint32_t gsi, bool has_ports) {
+    return has_ports && gsi >= 3 && gsi < 16;
 }
 
 aml::Term current_resources(const PlacedDevice& placed) {
@@ -105,7 +106,7 @@ aml::Term current_resources(const PlacedDevice& placed) {
         has_ports = has_ports || regions[i].bus == BusKind::pio;
     }
     for (std::size_t i = 0; i < lines.size(); ++i) {
-        if (is_isa_interrupt(placed.gsis[i], lines[i], has_ports))
+        if (is_isa_interrupt(placed.gsis[i], has_ports))
             resources.irq_no_flags(placed.gsis[i]);
         else
             resources.interrupt(placed.gsis[i], lines[i].edge_triggered);
