@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace coldstart::fakes {
@@ -37,6 +38,11 @@ class TempFile {
         if (::pwrite(fd_.get(), text.data(), text.size(), static_cast<off_t>(offset)) !=
             static_cast<ssize_t>(text.size()))
             throw std::runtime_error("can't write a temporary file");
+    }
+
+    /// False on a tmpfs before Linux 6.6, and on an overlay over one.
+    bool takes_direct_io() const {
+        return static_cast<bool>(UniqueFd(::open(path_.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC)));
     }
 
   private:

@@ -149,7 +149,10 @@ TEST_CASE("a driver may reset its disk at any moment", "[virtio][threads]") {
     ThreadReactor reactor;
     VirtioMmioDevice mmio(std::make_unique<VirtioBlk>(
                               std::make_unique<RawDisk>(
-                                  RawDiskOptions{file.path(), false, DiskCacheMode::none}, reactor),
+                                  RawDiskOptions{file.path(), false,
+                                                 file.takes_direct_io() ? DiskCacheMode::none
+                                                                        : DiskCacheMode::writeback},
+                                  reactor),
                               VirtioBlkOptions{}),
                           memory, line, reactor);
     VirtioDriver driver(mmio, memory);
