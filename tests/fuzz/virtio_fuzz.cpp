@@ -56,7 +56,7 @@ class Fuzzer {
 
     void run(unsigned steps, const std::function<void()>& outside) {
         for (unsigned step = 0; step < steps; ++step) {
-            switch (random_() % 8) {
+            switch (random_() % 24) {
             case 0:
                 any_register();
                 break;
@@ -79,6 +79,11 @@ class Fuzzer {
     }
 
   private:
+    struct Ring {
+        std::uint32_t size = 1;
+        std::uint64_t descriptors = 0, avail = 65536, used = 131072;
+    };
+
     std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
     /// Mostly inside RAM, sometimes at its edges or far out.
     std::uint64_t address() {
@@ -155,8 +160,47 @@ class Fuzzer {
             memory_.store(
                 Gpa(ring.avail) + 4 + 2 * ((index + i) % ring.size),
                 static_cast<std::uint16_t>(below(32) == 0 ? random_() : below(ring.size)));
+        if (below(4) != 0) {
+            for (unsigned i = 0; i < 3; ++i)
+                memory_.store(Gpa(ring.avail) + 4 + 2 * ((index + i) % ring.size),
+                              write_block_request(ring));
+        }
         const std::uint64_t ahead = below(40) == 0 ? random_() : below(4);
         memory_.store(Gpa(ring.avail + 2), static_cast<std::uint16_t>(index + ahead));
+    }
+
+    /// A request a block device can make sense of, nearly: so that it gets past the first check.
+    std::uint16_t write_block_request(const Ring& ring) {
+        const auto type = static_cast<std::uint32_t>(std::array{0, 1, 4, 8, 11, 13}[below(6)]);
+        const bool to_driver = type == 0 || type == 8;
+        const Gpa header(below(ram_bytes / 512) * 512);
+        memory_.store(header, type);
+        memory_.store(header + 8, below(260));
+        const Gpa data((below(ram_bytes / 1024) * 512) + below(2) * below(512));
+        if (type >= 11) {
+            memory_.store(data, below(260));
+            memory_.store(data + 8, static_cast<std::uint32_t>(below(64)));
+            memory_.store(data + 12, static_cast<std::uint32_t>(below(2)));
+        }
+        const auto size = static_cast<std::uint32_t>(type >= 11  ? 16
+                                                     : type == 8 ? 20
+                                                                 : 512 * (1 + below(64)));
+        const auto first = static_cast<std::uint16_t>(below(ring.size));
+        const auto second = static_cast<std::uint16_t>((first + 1u) % ring.size);
+        const auto third = static_cast<std::uint16_t>((first + 2u) % ring.size);
+        store_descriptor(Gpa(ring.descriptors) + 16ull * first, header, 16, 1, second);
+        store_descriptor(Gpa(ring.descriptors) + 16ull * second, data, size, to_driver ? 3 : 1,
+                         third);
+        store_descriptor(Gpa(ring.descriptors) + 16ull * third, Gpa(below(ram_bytes)), 1, 2, 0);
+        return first;
+    }
+
+    void store_descriptor(Gpa at, Gpa address_of, std::uint32_t size_bytes, std::uint16_t flags,
+                          std::uint16_t next) {
+        memory_.store(at, address_of.value);
+        memory_.store(at + 8, size_bytes);
+        memory_.store(at + 12, flags);
+        memory_.store(at + 14, next);
     }
 
     void write_descriptor(Gpa at, std::uint32_t entries) {
@@ -196,11 +240,6 @@ class Fuzzer {
         }
         mmio_.resume();
     }
-
-    struct Ring {
-        std::uint32_t size = 1;
-        std::uint64_t descriptors = 0, avail = 65536, used = 131072;
-    };
 
     std::mt19937_64& random_;
     FakeReactor& reactor_;
