@@ -120,8 +120,9 @@ void find_direct_alignment(ImageFile& image) {
 ImageFile open_image_file(const std::string& path, bool read_only, bool direct) {
     const struct stat named = status_of(path);
     ImageFile image;
+    image.lock_fd = open_path(path, read_only, false);
+    lock_image(image.lock_fd.get(), path, read_only);
     image.fd = open_path(path, read_only, direct);
-    lock_image(image.fd.get(), path, read_only);
 
     if (S_ISBLK(named.st_mode)) {
         measure_block_device(image, path);

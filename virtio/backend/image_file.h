@@ -14,6 +14,9 @@ namespace coldstart {
 
 struct ImageFile {
     UniqueFd fd;
+    /// Holds the lock and nothing else: io_uring keeps `fd` open for a while after it is closed,
+    /// even after the process is gone, and with it a lock would stay.
+    UniqueFd lock_fd;
     std::uint64_t size_bytes = 0;
     DiskGeometry geometry;
     /// Where a buffer must start for O_DIRECT; 1 without it.

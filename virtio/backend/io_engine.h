@@ -42,7 +42,7 @@ class IoEngine {
     virtual void commit() noexcept = 0;
     /// The next completion, if there is one; never waits.
     virtual std::optional<IoCompletion> next() noexcept = 0;
-    /// Waits until next() has something; only while something is under way and committed.
+    /// Waits until next() has something, now and then for less; only while something is under way.
     virtual void wait() noexcept = 0;
     /// Readable when there may be completions; the reader empties it.
     virtual int event_fd() const noexcept = 0;

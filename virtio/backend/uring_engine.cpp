@@ -86,9 +86,9 @@ class UringEngine final : public IoEngine {
     }
 
     void wait() noexcept override {
-        io_uring_cqe* cqe = nullptr;
-        while (::io_uring_wait_cqe(&ring_, &cqe) == -EINTR) {
-        }
+        // Submits as well what the kernel refused before; when it refuses again, or a signal comes,
+        // this returns early and the caller looks and waits again.
+        ::io_uring_submit_and_wait(&ring_, 1);
     }
 
     int event_fd() const noexcept override { return event_.get(); }

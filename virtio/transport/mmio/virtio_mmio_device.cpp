@@ -34,10 +34,12 @@ VirtioMmioDevice::VirtioMmioDevice(std::unique_ptr<VirtioDevice> device, const G
         if (!kick)
             throw system_error("eventfd of a virtio queue", errno);
         doorbells_.push_back({0, reg::queue_notify, 4, index, kick.get()});
-        watches_.push_back(
-            reactor.watch(kick.get(), POLLIN, [this, index](std::uint32_t) { kicked(index); }));
         kicks_.push_back(std::move(kick));
     }
+    // Only now: the I/O thread may call back from here on.
+    for (unsigned index = 0; index < state_.queue_count(); ++index)
+        watches_.push_back(reactor.watch(kicks_[index].get(), POLLIN,
+                                         [this, index](std::uint32_t) { kicked(index); }));
 }
 
 VirtioMmioDevice::~VirtioMmioDevice() {

@@ -1,0 +1,316 @@
+// A driver that does anything: random registers, random rings, random descriptors, against every
+// virtio device. It finds no wrong answers, only crashes, hangs and what the sanitizers see.
+//
+//     virtio_fuzz [iterations [seed]]
+#include "tests/fakes/fakes.h"
+#include "tests/fakes/virtio_driver.h"
+#include "tests/fakes/virtio_temp_file.h"
+#include "virtio/backend/raw_disk.h"
+#include "virtio/blk/virtio_blk.h"
+#include "virtio/console/virtio_console.h"
+#include "virtio/rng/virtio_rng.h"
+#include "virtio/transport/mmio/virtio_mmio_device.h"
+#include "vmm/base/byte_size.h"
+#include "vmm/base/error.h"
+#include "vmm/base/log.h"
+#include "vmm/base/text.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <random>
+
+using namespace coldstart;
+using namespace coldstart::fakes;
+
+namespace {
+
+constexpr std::uint64_t ram_bytes = 256 * KiB;
+
+/// Takes some of what it is given and talks back at random.
+class MoodyStream final : public ByteStream {
+  public:
+    explicit MoodyStream(std::mt19937_64& random) : random_(random) {}
+    std::size_t write(ByteView bytes) noexcept override {
+        return random_() % 3 == 0 ? random_() % (bytes.size() + 1) : bytes.size();
+    }
+    void input_wanted() noexcept override {}
+    void set_sink(ByteSink* sink) noexcept override { sink_ = sink; }
+    void speak() {
+        std::array<std::byte, 64> text{};
+        const std::size_t size = std::min(sink_->input_room(), text.size());
+        if (size != 0)
+            sink_->input(ByteView(text).first(size));
+        sink_->output_ready();
+    }
+
+  private:
+    std::mt19937_64& random_;
+    ByteSink* sink_ = nullptr;
+};
+
+class Fuzzer {
+  public:
+    Fuzzer(std::mt19937_64& random, std::unique_ptr<VirtioDevice> device, FakeReactor& reactor)
+        : random_(random), reactor_(reactor), mmio_(std::move(device), memory_, line_, reactor) {}
+
+    void run(unsigned steps, const std::function<void()>& outside) {
+        for (unsigned step = 0; step < steps; ++step) {
+            switch (random_() % 24) {
+            case 0:
+                any_register();
+                break;
+            case 1:
+                start();
+                break;
+            case 2:
+                lifecycle();
+                break;
+            case 3:
+                outside();
+                break;
+            default:
+                scribble();
+                kick();
+                break;
+            }
+        }
+        mmio_.halt();
+    }
+
+  private:
+    struct Ring {
+        std::uint32_t size = 1;
+        std::uint64_t descriptors = 0, avail = 65536, used = 131072;
+    };
+
+    std::uint64_t below(std::uint64_t limit) { return random_() % limit; }
+    /// Mostly inside RAM, sometimes at its edges or far out.
+    std::uint64_t address() {
+        switch (below(16)) {
+        case 0:
+            return random_();
+        case 1:
+            return ram_bytes - below(64);
+        case 2:
+            return ~0ull - below(64);
+        default:
+            return below(ram_bytes) & ~15ull;
+        }
+    }
+    std::uint32_t length() {
+        switch (below(12)) {
+        case 0:
+            return static_cast<std::uint32_t>(random_());
+        case 1:
+            return 0;
+        case 2:
+            return static_cast<std::uint32_t>(below(8) * 16);
+        case 3:
+            return static_cast<std::uint32_t>(below(64) * 512);
+        default:
+            return static_cast<std::uint32_t>(below(2) == 0 ? 16 : below(40) + 1);
+        }
+    }
+
+    void any_register() {
+        const unsigned width = 1u << below(4);
+        const std::uint64_t offset =
+            below(4) == 0 ? below(0x1000 - width + 1) : below(0x120 / 4) * 4;
+        mmio_.write(0, offset, width, below(3) == 0 ? random_() : below(20));
+        mmio_.read(0, offset, width);
+    }
+
+    void start() {
+        VirtioDriver driver(mmio_, memory_);
+        driver.reset();
+        const std::uint64_t offered = driver.offered();
+        if (!driver.negotiate(offered & (random_() | random_())))
+            return;
+        for (std::size_t i = 0; i < rings_.size(); ++i) {
+            driver.write(0x30, static_cast<std::uint32_t>(i));
+            const std::uint32_t size = 1u << below(7);
+            rings_[i] = {size, below(8) * 4096, 65536 + below(8) * 4096, 131072 + below(8) * 4096};
+            driver.write(0x38, size);
+            driver.write_address(0x80, Gpa(rings_[i].descriptors));
+            driver.write_address(0x90, Gpa(rings_[i].avail));
+            driver.write_address(0xa0, Gpa(rings_[i].used));
+            driver.write(0x44, 1);
+            memory_.store(Gpa(rings_[i].avail), std::uint32_t{0});
+        }
+        driver.set_status(4);
+    }
+
+    void scribble() {
+        Ring& ring = rings_[below(rings_.size())];
+        for (unsigned i = 0; i < 6; ++i)
+            write_descriptor(Gpa(ring.descriptors) + 16 * below(ring.size), ring.size);
+        if (below(3) == 0) {
+            const Gpa table(below(ram_bytes / 4096) * 4096);
+            for (unsigned i = 0; i < 8; ++i)
+                write_descriptor(table + 16ull * i, 8);
+        }
+        // What a block device reads first: a type and a sector.
+        const Gpa header(address());
+        memory_.store(header, static_cast<std::uint32_t>(below(15)));
+        memory_.store(header + 8, below(8) == 0 ? random_() : below(300));
+
+        const auto index = memory_.load<std::uint16_t>(Gpa(ring.avail + 2)).value_or(0);
+        for (unsigned i = 0; i < 3; ++i)
+            memory_.store(
+                Gpa(ring.avail) + 4 + 2 * ((index + i) % ring.size),
+                static_cast<std::uint16_t>(below(32) == 0 ? random_() : below(ring.size)));
+        if (below(4) != 0) {
+            for (unsigned i = 0; i < 3; ++i)
+                memory_.store(Gpa(ring.avail) + 4 + 2 * ((index + i) % ring.size),
+                              write_block_request(ring));
+        }
+        const std::uint64_t ahead = below(40) == 0 ? random_() : below(4);
+        memory_.store(Gpa(ring.avail + 2), static_cast<std::uint16_t>(index + ahead));
+    }
+
+    /// A request a block device can make sense of, nearly: so that it gets past the first check.
+    std::uint16_t write_block_request(const Ring& ring) {
+        const auto type = static_cast<std::uint32_t>(std::array{0, 1, 4, 8, 11, 13}[below(6)]);
+        const bool to_driver = type == 0 || type == 8;
+        const Gpa header(below(ram_bytes / 512) * 512);
+        memory_.store(header, type);
+        memory_.store(header + 8, below(260));
+        const Gpa data((below(ram_bytes / 1024) * 512) + below(2) * below(512));
+        if (type >= 11) {
+            memory_.store(data, below(260));
+            memory_.store(data + 8, static_cast<std::uint32_t>(below(64)));
+            memory_.store(data + 12, static_cast<std::uint32_t>(below(2)));
+        }
+        const auto size = static_cast<std::uint32_t>(type >= 11  ? 16
+                                                     : type == 8 ? 20
+                                                                 : 512 * (1 + below(64)));
+        const auto first = static_cast<std::uint16_t>(below(ring.size));
+        const auto second = static_cast<std::uint16_t>((first + 1u) % ring.size);
+        const auto third = static_cast<std::uint16_t>((first + 2u) % ring.size);
+        store_descriptor(Gpa(ring.descriptors) + 16ull * first, header, 16, 1, second);
+        store_descriptor(Gpa(ring.descriptors) + 16ull * second, data, size, to_driver ? 3 : 1,
+                         third);
+        store_descriptor(Gpa(ring.descriptors) + 16ull * third, Gpa(below(ram_bytes)), 1, 2, 0);
+        return first;
+    }
+
+    void store_descriptor(Gpa at, Gpa address_of, std::uint32_t size_bytes, std::uint16_t flags,
+                          std::uint16_t next) {
+        memory_.store(at, address_of.value);
+        memory_.store(at + 8, size_bytes);
+        memory_.store(at + 12, flags);
+        memory_.store(at + 14, next);
+    }
+
+    void write_descriptor(Gpa at, std::uint32_t entries) {
+        memory_.store(at, address());
+        memory_.store(at + 8, length());
+        memory_.store(at + 12, static_cast<std::uint16_t>(below(16) == 0 ? random_() : below(4)));
+        memory_.store(at + 14, static_cast<std::uint16_t>(below(entries)));
+    }
+
+    void kick() {
+        mmio_.write(0, 0x50, 4, below(4));
+        // Chains that are added while the device works are never more than were there before.
+        for (int i = 0; i < 4 && reactor_.run_until_idle() != 0; ++i) {
+        }
+    }
+
+    void lifecycle() {
+        mmio_.pause();
+        for (int i = 0; i < 10000 && !mmio_.drained(); ++i)
+            reactor_.run_until_idle(1);
+        if (!mmio_.drained())
+            throw Error("virtio_fuzz: the device never drained");
+        StateWriter writer;
+        mmio_.save(writer);
+        StateReader reader(writer.bytes());
+        try {
+            if (below(2) == 0) {
+                mmio_.restore(reader);
+            } else {
+                std::vector<std::byte> damaged = writer.bytes();
+                damaged[below(damaged.size())] ^= static_cast<std::byte>(1u << below(8));
+                StateReader damaged_reader(damaged);
+                mmio_.restore(damaged_reader);
+            }
+        } catch (const Error&) {
+            mmio_.reset();
+        }
+        mmio_.resume();
+    }
+
+    std::mt19937_64& random_;
+    FakeReactor& reactor_;
+    GuestMemory memory_ = GuestMemory::on_heap(ram_bytes);
+    FakeIrqLine line_;
+    VirtioMmioDevice mmio_;
+    std::array<Ring, 2> rings_;
+};
+
+void fuzz_disk(std::mt19937_64& random, DiskCacheMode cache, bool synchronous) {
+    const TempFile file(128 * KiB);
+    if (cache == DiskCacheMode::none && !file.takes_direct_io())
+        cache = DiskCacheMode::writeback;
+    FakeReactor reactor;
+    Fuzzer fuzzer(
+        random,
+        std::make_unique<VirtioBlk>(
+            std::make_unique<RawDisk>(
+                RawDiskOptions{file.path(), random() % 4 == 0, cache, synchronous}, reactor),
+            VirtioBlkOptions{"fuzz", 2}),
+        reactor);
+    fuzzer.run(400, [] {});
+}
+
+void one_round(std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    FakeReactor reactor;
+    switch (seed % 5) {
+    case 0: {
+        Fuzzer(random, std::make_unique<VirtioRng>(), reactor).run(400, [] {});
+        break;
+    }
+    case 1: {
+        MoodyStream stream(random);
+        Fuzzer fuzzer(random, std::make_unique<VirtioConsole>(stream), reactor);
+        fuzzer.run(400, [&stream] { stream.speak(); });
+        break;
+    }
+    case 2:
+        fuzz_disk(random, DiskCacheMode::writeback, false);
+        break;
+    case 3:
+        fuzz_disk(random, DiskCacheMode::none, false);
+        break;
+    default:
+        fuzz_disk(random, DiskCacheMode::unsafe, true);
+        break;
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const auto iterations = argc > 1 ? parse_decimal(argv[1]) : 200;
+    const auto seed = argc > 2 ? parse_decimal(argv[2]) : 1;
+    if (!iterations || !seed) {
+        std::fprintf(stderr, "usage: virtio_fuzz [iterations [seed]]\n");
+        return 2;
+    }
+    set_log_level(LogLevel::error);
+    for (std::uint64_t i = 0; i < *iterations; ++i) {
+        try {
+            one_round(*seed + i);
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "virtio_fuzz: seed %llu: %s\n",
+                         static_cast<unsigned long long>(*seed + i), error.what());
+            return 1;
+        }
+    }
+    std::printf("virtio_fuzz: %llu rounds from seed %llu\n",
+                static_cast<unsigned long long>(*iterations),
+                static_cast<unsigned long long>(*seed));
+    return 0;
+}
