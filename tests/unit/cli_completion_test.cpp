@@ -102,7 +102,8 @@ TEST_CASE("zsh and fish accept their completion scripts", "[cli]") {
     if (have("fish"))
         CHECK(output_of("cd " + folder.path +
                         " && HOME=$PWD fish -c 'source completion; "
-                        "complete -C \"coldstart run --boot \"' 2>&1 | cut -f1") == "auto\nlinux\npvh\n");
+                        "complete -C \"coldstart run --boot \"' 2>&1 | cut -f1") ==
+              "auto\nlinux\npvh\n");
     else
         WARN("skipped: no fish here");
 }
