@@ -76,7 +76,7 @@ bool recognise_option_rom(const MediaFile& file, MediaInfo& info) {
     const auto blocks = file.load<std::uint8_t>(2);
     if (!file.has(0, "\x55\xaa") || !blocks || *blocks == 0)
         return false;
-    const std::uint64_t rom_bytes = *blocks * 512u;
+    const std::uint64_t rom_bytes = *blocks * std::uint64_t{512};
     info.kind = MediaKind::option_rom;
     info.description = cat("option ROM of ", format_byte_size(rom_bytes));
     if (rom_bytes > file.size_bytes()) {

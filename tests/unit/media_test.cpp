@@ -253,7 +253,7 @@ TEST_CASE("MBR partition tables", "[media]") {
     REQUIRE(info.partitions.size() == 1);
     CHECK(info.partitions[0].type == "Linux");
     CHECK(info.partitions[0].active);
-    CHECK(info.partitions[0].start_bytes == 64 * 512);
+    CHECK(info.partitions[0].start_bytes == 64 * 512ul);
     CHECK_THAT(notes_of(info), Contains("partition 2 leaves the disk"));
     put<std::uint8_t>(image, 446, 0x12);
     CHECK(identify_media(TempFile(image).path).kind == MediaKind::unknown);
