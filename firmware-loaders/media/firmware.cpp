@@ -17,6 +17,10 @@ bool jumps_at_reset(const MediaFile& file) {
     const auto code = file.block<reset_vector_from_end>(file.size_bytes() - reset_vector_from_end);
     if (!code)
         return false;
+    // OVMF first looks whether protected mode is on already: MOV EAX,CR0; TEST AL,1; JZ.
+    constexpr std::uint8_t ovmf[] = {0x0f, 0x20, 0xc0, 0xa8, 0x01, 0x74};
+    if (std::memcmp(code->data(), ovmf, sizeof ovmf) == 0)
+        return true;
     std::size_t at = 0;
     while (at + 3 < code->size()) {
         const auto opcode = std::to_integer<unsigned>((*code)[at]);
@@ -61,19 +65,9 @@ Volumes count_firmware_volumes(ByteView image) {
     return volumes;
 }
 
-/// "SeaBIOS (version 1.16.2-...)": what it says of itself, or nothing.
-std::string seabios_version(ByteView image) {
-    constexpr std::string_view mark = "SeaBIOS (version ";
+bool is_seabios(ByteView image) noexcept {
     const std::string_view text(reinterpret_cast<const char*>(image.data()), image.size());
-    for (std::size_t at = text.find(mark); at != std::string_view::npos;
-         at = text.find(mark, at + 1)) {
-        const std::string_view version = text.substr(at + mark.size(), 80);
-        const std::size_t end = version.find(')');
-        // SeaBIOS holds the format string "%s" as well.
-        if (end != std::string_view::npos && end != 0 && version.front() != '%')
-            return printable(version.substr(0, end));
-    }
-    return "";
+    return text.find("SeaBIOS (version ") != std::string_view::npos;
 }
 
 } // namespace
@@ -82,7 +76,7 @@ bool recognise_option_rom(const MediaFile& file, MediaInfo& info) {
     const auto blocks = file.load<std::uint8_t>(2);
     if (!file.has(0, "\x55\xaa") || !blocks || *blocks == 0)
         return false;
-    const std::uint64_t rom_bytes = *blocks * 512u;
+    const std::uint64_t rom_bytes = *blocks * std::uint64_t{512};
     info.kind = MediaKind::option_rom;
     info.description = cat("option ROM of ", format_byte_size(rom_bytes));
     if (rom_bytes > file.size_bytes()) {
@@ -118,9 +112,8 @@ bool recognise_firmware(const MediaFile& file, MediaInfo& info) {
         return true;
     }
     info.kind = MediaKind::firmware;
-    const std::string seabios = seabios_version(image);
-    if (!seabios.empty())
-        info.description = "SeaBIOS " + seabios;
+    if (is_seabios(image))
+        info.description = "SeaBIOS firmware";
     else if (volumes.count != 0)
         info.description =
             volumes.variables ? "UEFI firmware with its variable store" : "UEFI firmware";

@@ -149,6 +149,7 @@ class FakeReactor final : public Reactor {
 
         const std::vector<FakeWatch*> snapshot = watches_;
         std::vector<pollfd> fds;
+        fds.reserve(snapshot.size());
         for (const FakeWatch* watch : snapshot)
             fds.push_back(
                 {watch->events == 0 ? -1 : watch->fd, static_cast<short>(watch->events), 0});

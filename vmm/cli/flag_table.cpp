@@ -248,10 +248,9 @@ constexpr CommandSpec commands[] = {
                 "  cryptomgr.notests\n"
                 "With a --disk, no --initrd and no root= in the command line, root=/dev/vda is\n"
                 "added, with rw, or ro for a read-only disk.\n",
-     .examples =
-         "  coldstart run --kernel vmlinuz --initrd initrd.img\n"
-         "  coldstart run --kernel vmlinuz --disk path=root.ext4 --memory 1G --cpus 2\n"
-         "  coldstart run --kernel vmlinuz --initrd test.cpio --timeout 30 --on-reboot exit\n",
+     .examples = "  coldstart run --kernel vmlinuz --initrd initrd.img\n"
+                 "  coldstart run --kernel vmlinuz --disk path=root.ext4 --memory 1G --cpus 2\n"
+                 "  coldstart run --kernel vmlinuz --initrd t.cpio --timeout 30 --on-reboot exit\n",
      .flags = run_flags,
      .finish = finish_run},
     {.name = "inspect",

@@ -66,8 +66,9 @@ void append_flags(std::string& out, const CommandSpec& command) {
 }
 
 std::string command_help(const CommandSpec& command) {
-    std::string out = cat("coldstart ", command.name, ": ", command.summary,
-                          "\n\nUsage: coldstart ", command.name);
+    std::string out;
+    append_wrapped(out, cat("coldstart ", command.name, ": ", command.summary), 0, 0);
+    out += cat("\nUsage: coldstart ", command.name);
     if (!command.flags.empty())
         out += " [FLAGS]";
     if (!command.operand.empty())
@@ -101,9 +102,9 @@ std::string overview() {
            "                                                  boot; Ctrl-A x quits\n"
            "  coldstart inspect vmlinuz                       what is this file?\n"
            "\n"
-           "Exit status of run: 0 the guest powered off, 1 the host side failed, 2 bad usage,\n"
-           "3 the guest crashed, 4 it rebooted under --on-reboot exit, 124 --timeout ran\n"
-           "out, 128+N ended by signal N.\n"
+           "Exit status of run: 0 the guest powered off, 1 the host side failed, 2 bad\n"
+           "usage, 3 the guest crashed, 4 it rebooted under --on-reboot exit, 124 --timeout\n"
+           "ran out, 128+N ended by signal N.\n"
            "\n"
            "'coldstart help COMMAND' shows the flags of a command.\n";
     return out;

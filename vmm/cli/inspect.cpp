@@ -4,6 +4,7 @@
 #include "vmm/base/text.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace coldstart {
 namespace {
@@ -101,19 +102,87 @@ std::string partition_text(const PartitionInfo& partition) {
     return text + '\n';
 }
 
+/// A kernel, sound or not; what is merely compressed, or an archive, is for the other recognisers.
+bool is_kernel(const KernelInfo& kernel) noexcept {
+    return kernel.bzimage || kernel.elf || kernel.fit || kernel.format == KernelFormat::bzimage ||
+           kernel.format == KernelFormat::elf || kernel.format == KernelFormat::fit ||
+           kernel.format == KernelFormat::pe_coff || kernel.format == KernelFormat::arm64_image ||
+           kernel.format == KernelFormat::uimage;
+}
+
+std::string kernel_description(const KernelInfo& kernel) {
+    std::string text = format_name(kernel.format);
+    if (kernel.compression != Compression::none)
+        text += cat(" (", compression_name(kernel.compression), ')');
+    if (!kernel.version.empty())
+        text += cat(", Linux ", printable(kernel.version, 200));
+    return text;
+}
+
+std::string kernel_text(const KernelInfo& kernel) {
+    std::string out;
+    if (kernel.fit)
+        out += cat("  default configuration: ", printable(kernel.fit->default_configuration, 200),
+                   '\n');
+    for (const std::string& name : kernel.wrong_fit_images)
+        out += cat("  damaged: image ", printable(name), " does not match its hash\n");
+    if (kernel.bzimage)
+        out +=
+            cat("  boot protocol ", protocol_text(kernel.bzimage->protocol), ", payload ",
+                compression_name(kernel.bzimage->payload_compression),
+                kernel.unpacked_bytes != 0 ? cat(", unpacks to ", size_text(kernel.unpacked_bytes))
+                                           : "",
+                '\n');
+    if (kernel.elf && kernel.elf->pvh_entry)
+        out += cat("  PVH entry at ", hex(*kernel.elf->pvh_entry), '\n');
+    for (const std::string* problem : {&kernel.payload_problem, &kernel.problem}) {
+        if (!problem->empty())
+            out += cat("  problem: ", *problem, '\n');
+    }
+    return out;
+}
+
+std::string kernel_advice(const Inspection& file) {
+    const KernelInfo& kernel = *file.kernel;
+    if (kernel.protocols.empty() || !kernel.problem.empty())
+        return "does not boot";
+    std::string advice = cat("--kernel ", printable(file.path), " (entered by ",
+                             boot_protocol_name(kernel.protocols.front()));
+    for (std::size_t i = 1; i < kernel.protocols.size(); ++i)
+        advice += cat("; --boot ", boot_protocol_name(kernel.protocols[i]), " works too");
+    return advice + ')';
+}
+
 } // namespace
 
+const char* boot_protocol_name(BootProtocol protocol) noexcept {
+    return protocol == BootProtocol::pvh ? "pvh" : "linux";
+}
+
 Inspection inspect_file(const std::string& path) {
-    Inspection file{.path = path, .media = identify_media(path), .advice = ""};
-    file.advice = advice_for(file);
+    Inspection file{
+        .path = path, .kernel = std::nullopt, .media = identify_media(path), .advice = ""};
+    KernelInfo kernel = identify_kernel(path);
+    if (is_kernel(kernel)) {
+        const std::uint64_t size_bytes = file.media.size_bytes;
+        file.media = {};
+        file.media.size_bytes = size_bytes;
+        file.kernel = std::move(kernel);
+        file.advice = kernel_advice(file);
+    } else {
+        file.advice = advice_for(file);
+    }
     return file;
 }
 
 std::string inspect_text(const std::string& path) {
     const Inspection file = inspect_file(path);
     const MediaInfo& media = file.media;
-    std::string out =
-        cat(printable(path), ": ", media.description, ", ", size_text(media.size_bytes), '\n');
+    std::string out = cat(printable(path), ": ",
+                          file.kernel ? kernel_description(*file.kernel) : media.description, ", ",
+                          size_text(media.size_bytes), '\n');
+    if (file.kernel)
+        out += kernel_text(*file.kernel);
     if (media.filesystem)
         out += cat("  holds ", filesystem_text(*media.filesystem), '\n');
     for (const PartitionInfo& partition : media.partitions)

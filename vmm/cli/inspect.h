@@ -1,9 +1,11 @@
 // `coldstart inspect`: what a file is and how it would boot, for a person or a program.
-// Missing: kernels (the loaders' own recogniser is not joined in yet).
+// The loaders recognise kernels, firmware-loaders/media all else.
 #pragma once
 
+#include "firmware-loaders/identify/kernel_info.h"
 #include "firmware-loaders/media/media.h"
 
+#include <optional>
 #include <string>
 
 namespace coldstart {
@@ -11,12 +13,16 @@ namespace coldstart {
 /// Everything that is said about one file.
 struct Inspection {
     std::string path;
+    std::optional<KernelInfo> kernel; ///< then `media` says nothing but the size
     MediaInfo media;
     std::string advice; ///< which flag of `run` it belongs to, or why none
 };
 
 /// Throws Error when the file can't be read; an unknown or damaged file is an answer.
 Inspection inspect_file(const std::string& path);
+
+/// "linux" or "pvh": what --boot calls it.
+const char* boot_protocol_name(BootProtocol protocol) noexcept;
 
 std::string inspect_text(const std::string& path);
 std::string inspect_json(const std::string& path);

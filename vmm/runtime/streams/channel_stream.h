@@ -33,8 +33,8 @@ using InputFilter = std::function<std::vector<std::byte>(ByteView typed)>;
 
 class ChannelStream : public ByteStream {
   public:
-    static constexpr std::size_t output_queue_bytes = 64 * 1024;
-    static constexpr std::size_t typed_ahead_bytes = 4 * 1024;
+    static constexpr std::size_t output_queue_bytes = 64ul * 1024;
+    static constexpr std::size_t typed_ahead_bytes = 4ul * 1024;
 
     ~ChannelStream() override;
     ChannelStream(const ChannelStream&) = delete;

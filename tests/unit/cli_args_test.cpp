@@ -1,0 +1,239 @@
+#include "api/command/guest_command_line.h"
+#include "vmm/base/byte_size.h"
+#include "vmm/base/error.h"
+#include "vmm/cli/args.h"
+#include "vmm/cli/help.h"
+#include "vmm/cli/nearest.h"
+
+#include <catch2/catch.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace coldstart;
+
+namespace {
+
+using Args = std::vector<std::string_view>;
+
+RunCommand run(Args more) {
+    Args all{"run", "--kernel", "k"};
+    all.insert(all.end(), more.begin(), more.end());
+    return std::get<RunCommand>(parse_command_line(all));
+}
+
+std::string refusal(const Args& all) {
+    try {
+        parse_command_line(all);
+    } catch (const UsageError& error) {
+        return error.what();
+    }
+    return "(accepted)";
+}
+
+std::string run_refusal(Args more) {
+    more.insert(more.begin(), {"run", "--kernel", "k"});
+    return refusal(more);
+}
+
+using Catch::Contains;
+using Catch::StartsWith;
+
+} // namespace
+
+TEST_CASE("a kernel alone gives the defaults of the contract", "[cli]") {
+    const RunCommand command = run({});
+    CHECK(command.config.kernel_path == "k");
+    CHECK(command.config.cpus == 1);
+    CHECK(command.config.memory_bytes == 256 * MiB);
+    CHECK(command.config.boot == BootMode::automatic);
+    CHECK(command.config.board == BoardKind::micro);
+    CHECK(command.config.serial.kind == SerialConfig::Kind::stdio);
+    CHECK(command.config.on_reboot == OnReboot::restart);
+    CHECK(command.config.rng);
+    CHECK_FALSE(command.config.timeout_s);
+    CHECK_FALSE(command.config.command_line);
+    CHECK(command.log_level == LogLevel::warn);
+}
+
+TEST_CASE("every flag reaches the configuration, in both ways of writing", "[cli]") {
+    const RunCommand c = run(
+        {"--initrd=i",     "--cmdline",   "a b",      "--boot=pvh",          "--machine",   "micro",
+         "--cpus=64",      "--memory",    "2G",       "--serial=file=out,1", "--debugcon",  "d",
+         "--post-codes=p", "--on-reboot", "exit",     "--timeout=2.5",       "--log-level", "debug",
+         "--log=l",        "--id=vm-1",   "--no-rng", "--virtio-console"});
+    CHECK(c.config.initrd_path == "i");
+    CHECK(c.config.command_line == "a b");
+    CHECK(c.config.boot == BootMode::pvh);
+    CHECK(c.config.cpus == 64);
+    CHECK(c.config.memory_bytes == 2 * GiB);
+    CHECK(c.config.serial.kind == SerialConfig::Kind::file);
+    CHECK(c.config.serial.path == "out,1");
+    CHECK(c.config.debugcon_path == "d");
+    CHECK(c.config.post_codes_path == "p");
+    CHECK(c.config.on_reboot == OnReboot::exit);
+    CHECK(c.config.timeout_s == 2.5);
+    CHECK(c.log_level == LogLevel::debug);
+    CHECK(c.log_path == "l");
+    CHECK(c.config.id == "vm-1");
+    CHECK_FALSE(c.config.rng);
+    CHECK(c.config.virtio_console);
+    CHECK(run({"--cmdline="}).config.command_line == "");
+}
+
+TEST_CASE("disks are lists of keys with doubled commas", "[cli]") {
+    const auto disks = run({"--disk", "path=a,,b.img,readonly=on,id=root,serial=X 1,cache=none",
+                            "--disk", "path=x=y,format=raw"})
+                           .config.disks;
+    REQUIRE(disks.size() == 2);
+    CHECK(disks[0].path == "a,b.img");
+    CHECK(disks[0].read_only);
+    CHECK(disks[0].id == "root");
+    CHECK(disks[0].serial == "X 1");
+    CHECK(disks[0].cache == DiskCache::none);
+    CHECK(disks[1].path == "x=y");
+    CHECK_FALSE(disks[1].read_only);
+
+    CHECK_THAT(run_refusal({"--disk", "a.img"}), Contains("write path=a.img"));
+    CHECK_THAT(run_refusal({"--disk", "readonly=on"}), Contains("path= is missing"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,path=b"}), Contains("path= is given twice"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,size=3"}),
+               Contains("size=3: unknown key") && Contains("readonly"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,readonly=yes"}), Contains("accepted: on, off"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,format=qcow2"}), Contains("qemu-img convert"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,bootindex=1"}), Contains("not in this release"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,"}), Contains("an empty item"));
+    CHECK_THAT(run_refusal({"--disk", "path="}), Contains("path= has no value"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,serial=123456789012345678901"}),
+               Contains("up to 20"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,id=x", "--disk", "path=b,id=x"}),
+               Contains("two disks have this id"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,id=disk1", "--disk", "path=b"}),
+               Contains("id=disk1"));
+}
+
+TEST_CASE("a bad value is named with what is accepted and where to read on", "[cli]") {
+    for (const char* size : {"0", "1", "512", "3M", "1G1", "-1", "5000001", "513G", "2T", "16E"}) {
+        INFO(size);
+        CHECK_THAT(run_refusal({"--memory", size}),
+                   StartsWith(std::string("--memory ") + size + ": ") &&
+                       Catch::EndsWith("see 'coldstart run --help'"));
+    }
+    CHECK_THAT(run_refusal({"--memory", "512"}), Contains("did you mean 512M?"));
+    CHECK_THAT(run_refusal({"--memory", "5000001"}), Contains("multiple of 4K"));
+    CHECK_THAT(run_refusal({"--memory", "1T"}), Contains("limit of 512G"));
+    CHECK(run({"--memory=512G"}).config.memory_bytes == 512 * GiB);
+    CHECK(run({"--memory=4M"}).config.memory_bytes == 4 * MiB);
+    CHECK(run({"--memory=4100K"}).config.memory_bytes == 4100 * KiB);
+    for (const char* cpus : {"0", "65", "-1", "two", "1.5", "4294967297"})
+        CHECK_THAT(run_refusal({"--cpus", cpus}), Contains("accepted: 1 to 64"));
+    for (const char* seconds :
+         {"0", "-1", "nan", "inf", "1e3", "2x", "0x10", "1e999", "2000000000"})
+        CHECK_THAT(run_refusal({"--timeout", seconds}), Contains("not a number of seconds"));
+    for (const char* id : {"a_b", "a b", "\xc3\xa4", "../x"})
+        CHECK_THAT(run_refusal({"--id", id}), Contains("1 to 64 characters"));
+    CHECK_THAT(run_refusal({"--id", std::string(65, 'a')}), Contains("1 to 64 characters"));
+    CHECK_THAT(run_refusal({"--serial", "tty"}), Contains("accepted: stdio, none"));
+    CHECK_THAT(run_refusal({"--serial", "file="}), Contains("path is missing"));
+    CHECK_THAT(run_refusal({"--serial", "socket=" + std::string(108, 's')}), Contains("too long"));
+    CHECK_THAT(run_refusal({"--boot", "uefi"}), Contains("accepted: auto, linux, pvh"));
+    CHECK_THAT(run_refusal({"--log-level", "loud"}), Contains("accepted: off, error"));
+    CHECK_THAT(run_refusal({"--serial", "stdio", "--virtio-console"}),
+               Contains("terminal is taken"));
+    CHECK(run({"--virtio-console"}).config.serial.kind == SerialConfig::Kind::none);
+    CHECK_THAT(run_refusal({"--id", "a\nb"}), !Contains("\n"));
+}
+
+TEST_CASE("flags that are unknown, twice, incomplete or not built are refused", "[cli]") {
+    CHECK_THAT(run_refusal({"--memroy", "1G"}),
+               StartsWith("--memroy: unknown flag; did you mean --memory?"));
+    CHECK_THAT(run_refusal({"-cpus=2"}), Contains("did you mean --cpus?"));
+    CHECK_THAT(run_refusal({"--xyzzy"}), StartsWith("--xyzzy: unknown flag; see"));
+    CHECK_THAT(run_refusal({"--cpus", "1", "--cpus=1"}), StartsWith("--cpus: given twice"));
+    CHECK_THAT(run_refusal({"--no-rng", "--no-rng"}), StartsWith("--no-rng: given twice"));
+    CHECK_THAT(run_refusal({"--no-rng=yes"}), StartsWith("--no-rng: takes no value"));
+    CHECK_THAT(run_refusal({"--cpus"}), StartsWith("--cpus: value is missing"));
+    CHECK_THAT(run_refusal({"--initrd", "--cpus", "1"}),
+               StartsWith("--initrd: value is missing before --cpus"));
+    CHECK_THAT(run_refusal({"--initrd="}), StartsWith("--initrd: value is empty"));
+    CHECK_THAT(run_refusal({"extra"}), Contains("unexpected argument 'extra'"));
+    CHECK(run({"--cmdline=--quiet"}).config.command_line == "--quiet");
+    CHECK_THAT(refusal({"run"}), StartsWith("run: --kernel is missing"));
+    for (const char* flag : {"--firmware", "--nvram", "--cdrom", "--net", "--vga", "--screenshot",
+                             "--api-sock", "--config", "--timeline", "--nvram-template"})
+        CHECK_THAT(run_refusal({flag, "x"}),
+                   StartsWith(std::string(flag) + ": not in this release yet"));
+    CHECK_THAT(run_refusal({"--boot", "firmware"}),
+               StartsWith("--boot firmware: not in this release yet"));
+    CHECK_THAT(run_refusal({"--machine=pc"}), StartsWith("--machine pc: not in this release yet"));
+}
+
+TEST_CASE("the other commands", "[cli]") {
+    CHECK(std::get<InspectCommand>(parse_command_line(Args{"inspect", "f", "--json"})).json);
+    CHECK(std::get<InspectCommand>(parse_command_line(Args{"inspect", "--", "--odd"})).path ==
+          "--odd");
+    CHECK(std::get<DoctorCommand>(parse_command_line(Args{"doctor", "--json"})).json);
+    CHECK(std::get<CompletionCommand>(parse_command_line(Args{"completion", "zsh"})).shell ==
+          Shell::zsh);
+    CHECK(std::holds_alternative<VersionCommand>(parse_command_line(Args{"--version"})));
+    CHECK(std::get<HelpCommand>(parse_command_line(Args{"help", "run"})).topic == "run");
+    CHECK(std::get<HelpCommand>(parse_command_line(Args{"run", "--bogus", "--help"})).topic ==
+          "run");
+    CHECK_FALSE(std::get<HelpCommand>(parse_command_line(Args{})).asked);
+    CHECK_THAT(refusal({"inspect"}), StartsWith("inspect: FILE is missing"));
+    CHECK_THAT(refusal({"inspect", "a", "b"}), Contains("second argument 'b'"));
+    CHECK_THAT(refusal({"completion", "csh"}), Contains("accepted: bash, zsh, fish"));
+    CHECK_THAT(refusal({"help", "serve"}), Contains("no such command"));
+    CHECK_THAT(refusal({"serve"}), StartsWith("serve: not in this release yet"));
+    CHECK_THAT(refusal({"rnu"}), Contains("did you mean run?"));
+    CHECK_THAT(refusal({"--kernel", "k"}), Contains("write coldstart run --kernel"));
+}
+
+TEST_CASE("help fits 80 columns and shows what works and nothing else", "[cli]") {
+    for (const char* topic : {"", "run", "inspect", "doctor", "completion", "help", "version"}) {
+        std::istringstream lines(help_text(topic));
+        for (std::string line; std::getline(lines, line);) {
+            INFO(line);
+            CHECK(line.size() <= 80);
+            CHECK((line.empty() || line.back() != ' '));
+        }
+    }
+    const std::string text = help_text("run");
+    CHECK_THAT(text, Contains("--virtio-console") && Contains("--on-reboot"));
+    CHECK_THAT(text, !Contains("--firmware") && !Contains("--net") && !Contains("--timeline"));
+    // The texts name the default command line; it must be the real one.
+    VmConfig config;
+    std::istringstream words(guest_command_line(config));
+    for (std::string word; words >> word;)
+        CHECK_THAT(text, Contains(word));
+}
+
+TEST_CASE("the guest's command line finds its root disk", "[cli]") {
+    VmConfig config;
+    config.disks.push_back({.id = "", .path = "a", .read_only = false, .serial = ""});
+    CHECK_THAT(guest_command_line(config), Catch::EndsWith(" root=/dev/vda rw"));
+    config.disks[0].read_only = true;
+    CHECK_THAT(guest_command_line(config), Catch::EndsWith(" root=/dev/vda ro"));
+    config.command_line = "quiet -- single";
+    CHECK(guest_command_line(config) == "quiet root=/dev/vda ro -- single");
+    config.command_line = "";
+    CHECK(guest_command_line(config) == "root=/dev/vda ro");
+    config.command_line = "root=/dev/vda2";
+    CHECK(guest_command_line(config) == "root=/dev/vda2");
+    config.command_line = "nfsroot=x";
+    CHECK(guest_command_line(config) == "nfsroot=x root=/dev/vda ro");
+    config.command_line.reset();
+    config.initrd_path = "i";
+    CHECK_THAT(guest_command_line(config), !Contains("root="));
+    config.virtio_console = true;
+    CHECK_THAT(guest_command_line(config), StartsWith("console=hvc0 "));
+}
+
+TEST_CASE("the nearest name is near", "[cli]") {
+    const std::vector<std::string_view> names{"--memory", "--kernel", "--cpus"};
+    CHECK(nearest_name("--kernle", names) == "--kernel");
+    CHECK(nearest_name("cpu", names) == "--cpus");
+    CHECK(nearest_name("--zzzz", names).empty());
+    CHECK(nearest_name("--", names).empty());
+    CHECK(nearest_name(std::string(1000, 'a'), names).empty());
+}
