@@ -102,6 +102,32 @@ TEST_CASE("a watch may end itself from its own callback", "[io_loop]") {
     CHECK(calls == 1);
 }
 
+TEST_CASE("a hung-up descriptor watched for nothing is silent", "[io_loop]") {
+    IoLoop loop;
+    loop.start();
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const UniqueFd reading(ends[0]);
+    UniqueFd writing(ends[1]);
+    std::atomic<int> calls = 0;
+    std::unique_ptr<Watch> watch;
+    std::promise<void> made;
+    loop.post([&] {
+        watch = loop.watch(reading.get(), POLLIN, [&](std::uint32_t) {
+            ++calls;
+            watch->set_events(0);
+        });
+        made.set_value();
+    });
+    made.get_future().wait();
+    writing.reset();
+    CHECK(comes_true(calls, 1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    CHECK(calls == 1);
+    watch->set_events(POLLIN);
+    CHECK(comes_true(calls, 2));
+}
+
 TEST_CASE("a regular file can't be watched", "[io_loop]") {
     IoLoop loop;
     FILE* file = std::tmpfile();

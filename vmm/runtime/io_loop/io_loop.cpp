@@ -18,16 +18,25 @@ class IoLoop::LoopWatch final : public Watch {
     ~LoopWatch() override { loop_.forget(id_, fd_); }
 
     void set_events(std::uint32_t poll_events) noexcept override {
+        const std::lock_guard guard(mutex_);
         epoll_event event{};
         event.events = poll_events;
         event.data.u64 = id_;
-        ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_MOD, fd_, &event);
+        // A descriptor in the set reports hang-ups and errors whatever it is watched for: to be
+        // watched for nothing it has to leave.
+        const int operation = poll_events == 0 ? EPOLL_CTL_DEL
+                              : watched_       ? EPOLL_CTL_MOD
+                                               : EPOLL_CTL_ADD;
+        ::epoll_ctl(loop_.epoll_.get(), operation, fd_, &event);
+        watched_ = poll_events != 0;
     }
 
   private:
     IoLoop& loop_;
     int fd_;
     std::uint64_t id_;
+    std::mutex mutex_;
+    bool watched_ = true;
 };
 
 IoLoop::IoLoop()
