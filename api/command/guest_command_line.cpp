@@ -7,12 +7,11 @@ namespace coldstart {
 namespace {
 
 // What the default gives the kernel besides its console; each is safe for any x86-64 Linux.
-//  panic=-1              a panic resets at once: nobody waits in front of a machine this
-//  short-lived pci=off               board micro has no PCI; saves the probing of configuration
-//  ports 8250.nr_uarts=1       there is one UART; saves probing three that are not there, an exit a
-//  port random.trust_cpu=on   RDRAND may seed the pool: the guest trusts this CPU with all else as
-//  well cryptomgr.notests     skips the self-tests of ciphers at boot (a kernel in FIPS mode
-//  ignores it)
+//  panic=-1              a panic resets at once: nobody waits in front of a machine this short-lived
+//  pci=off               board micro has no PCI; saves the probing of configuration ports
+//  8250.nr_uarts=1       there is one UART; saves probing three that are not there
+//  random.trust_cpu=on   RDRAND may seed the pool: the guest trusts this CPU with all else as well
+//  cryptomgr.notests     skips the self-tests of ciphers at boot (a kernel in FIPS mode ignores it)
 // Not here: reboot=t, since a triple fault is how a crash looks from outside, and the ACPI reset
 // register, which Linux tries first, says what is meant. Not quiet: a boot that fails silently
 // costs a person more than the exits of the console.
@@ -21,16 +20,29 @@ constexpr std::string_view micro_settings =
 
 constexpr std::string_view other_settings = "panic=-1 random.trust_cpu=on cryptomgr.notests";
 
-/// Whether a word of `command_line` sets root=. Quotes may hide one; then nothing is lost, since
-/// Linux takes the last root= it reads and ours goes to the end only when none is seen.
-bool has_root(std::string_view command_line) noexcept {
-    constexpr std::string_view key = "root=";
+/// Calls `visit` with what follows `key` in each word that begins with it. Quotes may hide a word;
+/// then nothing is lost, since Linux takes the last setting it reads and ours goes to the end.
+template <typename Visitor>
+void for_each_value(std::string_view command_line, std::string_view key, Visitor visit) {
     for (std::size_t at = command_line.find(key); at != std::string_view::npos;
          at = command_line.find(key, at + 1)) {
-        if (at == 0 || command_line[at - 1] == ' ' || command_line[at - 1] == '\t')
-            return true;
+        if (at != 0 && command_line[at - 1] != ' ' && command_line[at - 1] != '\t')
+            continue;
+        const std::string_view value = command_line.substr(at + key.size());
+        visit(value.substr(0, value.find_first_of(" \t")));
     }
-    return false;
+}
+
+bool has_word(std::string_view command_line, std::string_view key) {
+    bool found = false;
+    for_each_value(command_line, key, [&found](std::string_view) { found = true; });
+    return found;
+}
+
+/// Before what follows " -- ", which is the arguments of init.
+void append_word(std::string& command_line, std::string_view word) {
+    const std::size_t end = std::min(command_line.find(" -- "), command_line.size());
+    command_line.insert(end, command_line.empty() ? std::string(word) : " " + std::string(word));
 }
 
 std::string default_command_line(const VmConfig& config) {
@@ -47,13 +59,24 @@ std::string default_command_line(const VmConfig& config) {
 
 std::string guest_command_line(const VmConfig& config) {
     std::string text = config.command_line ? *config.command_line : default_command_line(config);
-    if (!config.disks.empty() && !config.initrd_path && !has_root(text)) {
-        const char* root = config.disks.front().read_only ? "root=/dev/vda ro" : "root=/dev/vda rw";
-        // What follows " -- " is the arguments of init.
-        const std::size_t end = std::min(text.find(" -- "), text.size());
-        text.insert(end, text.empty() ? root : std::string(" ") + root);
-    }
+    if (!config.disks.empty() && !config.initrd_path && !has_word(text, "root="))
+        append_word(text, config.disks.front().read_only ? "root=/dev/vda ro" : "root=/dev/vda rw");
+    if (!has_word(text, "reboot="))
+        append_word(text, "reboot=panic_warm");
     return text;
+}
+
+bool panics_reset_warm(std::string_view command_line) {
+    bool panic_warm = false, always_warm = false;
+    for_each_value(command_line, "reboot=", [&](std::string_view modes) {
+        while (!modes.empty()) {
+            panic_warm |= modes.starts_with("panic_w");
+            always_warm |= modes.starts_with("w");
+            const std::size_t comma = modes.find(',');
+            modes.remove_prefix(comma == std::string_view::npos ? modes.size() : comma + 1);
+        }
+    });
+    return panic_warm && !always_warm;
 }
 
 } // namespace coldstart

@@ -4,11 +4,17 @@
 #include "api/command/vm_config.h"
 
 #include <string>
+#include <string_view>
 
 namespace coldstart {
 
-/// `config.command_line`, or the default of the board; then "root=/dev/vda rw" (or "ro") when
-/// there is a disk, no initrd to find the root by itself, and no root= yet.
+/// `config.command_line`, or the default of the board; then, unless the text has such a word:
+///  "root=/dev/vda rw" (or "ro")  when there is a disk, and no initrd to find the root by itself
+///  "reboot=panic_warm"           so that a reset after a kernel panic can be told from a reboot
 std::string guest_command_line(const VmConfig& config);
+
+/// Whether, under this command line, Linux resets warm after a panic and cold otherwise. It says
+/// which by the word at 0x472, 0x1234 for warm (IBM PC's reset flag; arch/x86/kernel/reboot.c).
+bool panics_reset_warm(std::string_view command_line);
 
 } // namespace coldstart

@@ -19,6 +19,10 @@
 namespace coldstart {
 namespace {
 
+/// IBM PC BIOS data area: how the next reset is meant.
+constexpr Gpa bios_reset_flag{0x472};
+constexpr std::uint16_t bios_reset_flag_warm = 0x1234;
+
 BootProtocol protocol_of(BootMode mode) noexcept {
     switch (mode) {
     case BootMode::linux64:
@@ -91,6 +95,11 @@ VirtualMachine::~VirtualMachine() {
     end();
 }
 
+bool VirtualMachine::reset_follows_panic() const noexcept {
+    return panics_are_marked_ &&
+           memory_.load<std::uint16_t>(bios_reset_flag) == bios_reset_flag_warm;
+}
+
 void VirtualMachine::refuse_emulated_linux() const {
     if (!cpu_hides_virtualisation() || std::getenv("COLDSTART_ALLOW_EMULATED_KVM") != nullptr)
         return;
@@ -123,12 +132,15 @@ void VirtualMachine::load_guest() {
                                           .room_bytes = layout_.acpi_tables.size_bytes});
     if (!memory_.write(tables.rsdp, tables.bytes))
         throw Error("the ACPI tables do not fit below 1 MiB");
+    const std::string command_line = guest_command_line(config_);
+    panics_are_marked_ = panics_reset_warm(command_line);
+    memory_.store(bios_reset_flag, std::uint16_t{0});
     plan_ = load_kernel({.memory = memory_,
                          .map = layout_.e820,
                          .rsdp = tables.rsdp,
                          .kernel_path = config_.kernel_path,
                          .initrd_path = config_.initrd_path,
-                         .command_line = guest_command_line(config_),
+                         .command_line = command_line,
                          .protocol = protocol_of(config_.boot)});
     log_info(plan_.description);
     for (const LoadedPart& part : plan_.parts)
@@ -187,6 +199,9 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
         case ControlKind::guest_powered_off:
             return {EndReason::powered_off, {}, 0};
         case ControlKind::guest_reset:
+            if (reset_follows_panic())
+                return {EndReason::crashed, "its kernel panicked; the console has its last words",
+                        0};
             if (config_.on_reboot == OnReboot::exit)
                 return {EndReason::rebooted, {}, 0};
             log_info("the guest resets");

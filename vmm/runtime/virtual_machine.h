@@ -83,6 +83,8 @@ class VirtualMachine {
     void restart();
     void end() noexcept;
     void refuse_emulated_linux() const;
+    /// A Linux told to reset warm after a panic, and only then, has just done so.
+    bool reset_follows_panic() const noexcept;
 
     VmConfig config_;
     IoLoop& io_loop_;
@@ -97,6 +99,7 @@ class VirtualMachine {
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<VcpuPool> vcpus_;
     BootPlan plan_;
+    bool panics_are_marked_ = false;
 };
 
 } // namespace coldstart
