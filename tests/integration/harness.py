@@ -172,43 +172,69 @@ class Running:
                       err.decode("utf-8", "replace"), time.monotonic() - start)
 
 
-def main():
+def parse_options():
     parser = argparse.ArgumentParser(description="coldstart's integration tests")
     parser.add_argument("--binary", default=os.path.join(ROOT, "build/release/coldstart"))
     parser.add_argument("--guests", default=os.path.join(ROOT, "build/release/tests/guests"))
     parser.add_argument("--assets", help="file with the output of scripts/guest-assets --print")
-    parser.add_argument("--patience", type=float, default=120, help="seconds a guest may take")
+    parser.add_argument("--patience", type=float, default=90, help="seconds a guest may take")
     parser.add_argument("--only", default="", help="run tests whose title contains this")
-    parser.add_argument("--junit", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    parser.add_argument("--lab", action="store_true",
+                        help="run the tests in the lab, and a hung lab's tests again in a new one")
+    parser.add_argument("--titles", help="file with the titles to run, one a line")
+    return parser.parse_args()
+
+
+def selected(options):
+    titles = None
+    if options.titles:
+        with open(options.titles, encoding="utf-8") as file:
+            titles = set(file.read().splitlines())
+    return [item for item in TESTS
+            if options.only in item[0] and (titles is None or item[0] in titles)]
+
+
+def run_one(env, title, needs, function):
+    """Prints the test's outcome; which it was."""
+    print(f"run   {title}", flush=True)
+    reason = next((why for why in map(env.missing, needs) if why), None)
+    start = time.monotonic()
+    try:
+        if reason:
+            raise Skip(reason)
+        function(env)
+    except Skip as why:
+        print(f"skip  {title}: {why}", flush=True)
+        return "skipped"
+    except Exception:  # pylint: disable=broad-except
+        print(f"FAIL  {title}\n{traceback.format_exc()}", flush=True)
+        return "failed"
+    print(f"ok    {title} ({time.monotonic() - start:.1f} s)", flush=True)
+    return "passed"
+
+
+def run_here(options):
     env = Environment(options)
     if options.assets:
         env.load_assets(options.assets)
     print(f"KVM here: {env.kvm_kind}", flush=True)
-
     # A stuck test must not leave its guest behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    passed = failed = skipped = 0
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
     try:
-        for title, needs, function in TESTS:
-            if options.only not in title:
-                continue
-            reason = next((why for why in map(env.missing, needs) if why), None)
-            start = time.monotonic()
-            try:
-                if reason:
-                    raise Skip(reason)
-                function(env)
-            except Skip as why:
-                skipped += 1
-                print(f"skip  {title}: {why}", flush=True)
-            except Exception:  # pylint: disable=broad-except
-                failed += 1
-                print(f"FAIL  {title}\n{traceback.format_exc()}", flush=True)
-            else:
-                passed += 1
-                print(f"ok    {title} ({time.monotonic() - start:.1f} s)", flush=True)
+        for title, needs, function in selected(options):
+            counts[run_one(env, title, needs, function)] += 1
     finally:
         shutil.rmtree(env.scratch, ignore_errors=True)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
+    return counts
+
+
+def main():
+    options = parse_options()
+    if options.lab:
+        from lab_runner import run_in_lab
+        counts = run_in_lab(options, [title for title, _, _ in selected(options)])
+    else:
+        counts = run_here(options)
+    print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
+    return 1 if counts["failed"] else 0
