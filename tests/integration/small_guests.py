@@ -60,14 +60,23 @@ def reset_exit(env):
         expect("still here" not in result.out, "the guest went on after its reset", result)
 
 
-@test("a reset starts the guest again, many times over", needs="kvm")
+@test("a reset starts the guest again, time after time", needs="kvm")
 def reset_restart(env):
     with Running(env, "run", "--kernel", env.guest("reset_cf9"), "--memory", "32M",
                  "--no-rng") as guest:
-        guest.wait_for("resetting by 0xcf9\n" * 10)
+        guest.wait_for("resetting by 0xcf9\n" * 5)
+        guest.signal(signal.SIGQUIT)
+        expect_status(guest.finish(), 128 + signal.SIGQUIT)
+
+
+@test("a guest deaf to the power button is stopped when its grace is over", needs="kvm")
+def grace(env):
+    with Running(env, "run", "--kernel", env.guest("idle"), "--memory", "32M") as guest:
+        guest.wait_for("idle")
         guest.signal(signal.SIGTERM)
-        # It never listens: the grace period ends it, resets or not.
-        expect_status(guest.finish(), 128 + signal.SIGTERM)
+        result = guest.finish()
+        expect_status(result, 128 + signal.SIGTERM)
+        expect(9 < result.seconds < 20, f"after {result.seconds:.1f} s", result)
 
 
 @test("INIT and SIPI start every processor: 1, 2, 4 and 16", needs="kvm")

@@ -1,6 +1,6 @@
 // load_kernel() from a file to a BootPlan: both protocols, every way in, and what it refuses.
 #include "firmware-loaders/pvh/start_info.h"
-#include "loader_images.h"
+#include "tests/unit/loader_images.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

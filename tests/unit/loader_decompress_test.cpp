@@ -1,5 +1,5 @@
 #include "firmware-loaders/decompress/codecs.h"
-#include "loader_images.h"
+#include "tests/unit/loader_images.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 #include "firmware-loaders/fit/digest.h"
 #include "firmware-loaders/identify/kernel_info.h"
-#include "loader_images.h"
+#include "tests/unit/loader_images.h"
 #include "vmm/base/text.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #include "firmware-loaders/initrd/initrd.h"
 #include "firmware-loaders/placement/guest_copy.h"
 #include "firmware-loaders/placement/placement.h"
-#include "loader_images.h"
+#include "tests/unit/loader_images.h"
 
 #include <catch2/catch.hpp>
 

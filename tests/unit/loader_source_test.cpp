@@ -1,4 +1,4 @@
-#include "loader_images.h"
+#include "tests/unit/loader_images.h"
 
 #include <catch2/catch.hpp>
 
