@@ -11,7 +11,7 @@ namespace coldstart {
 
 struct Ring0Probe {
     std::uint32_t instructions = 0; ///< how many were run
-    std::uint64_t nanoseconds = 0;  ///< the quickest of a few tries
+    std::uint64_t nanoseconds = 0;  ///< the quickest of a few tries, or the first quick one
 
     double instructions_per_us() const noexcept;
     /// Below 20 instructions a microsecond no CPU is at work: hardware and even a software CPU
