@@ -172,8 +172,10 @@ void VirtualMachine::restart() {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     wiring_.unbind();
     machine_->reset();
-    vm_.reset();
     queue_.forget_guest_events();
+    // The old one goes after the new one is there: a host on which the last virtual machine ends
+    // switches virtualisation off on every CPU, and on again for the next.
+    const std::unique_ptr<Vm> previous = std::move(vm_);
     make_vm();
     load_guest();
     vcpus_->start(make_vcpus());
