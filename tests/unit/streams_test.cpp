@@ -196,7 +196,7 @@ TEST_CASE("a reader that stopped gets a bounded queue, then short writes", "[str
 
 TEST_CASE("a reader that left costs the output, not the guest", "[streams]") {
     const auto before = std::signal(SIGPIPE, SIG_DFL);
-    ignore_broken_pipes();
+    ignore_write_signals();
     fakes::FakeReactor reactor;
     Pipe output;
     FakeSink sink;

@@ -187,7 +187,7 @@ int run_command(const RunCommand& command) {
     const auto start = std::chrono::steady_clock::now();
     const VmConfig& config = command.config;
     const LogTarget log(command.log_level, command.log_path);
-    ignore_broken_pipes();
+    ignore_write_signals();
 
     IoLoop loop;
     SignalWatch signals(loop);

@@ -88,7 +88,10 @@ std::unique_ptr<Watch> IoLoop::watch(int fd, std::uint32_t poll_events,
         forget(id, -1);
         throw system_error(cat("watching descriptor ", fd), error_number);
     }
-    return std::make_unique<LoopWatch>(*this, fd, id);
+    auto watch = std::make_unique<LoopWatch>(*this, fd, id);
+    if (poll_events == 0)
+        watch->set_events(0);
+    return watch;
 }
 
 void IoLoop::forget(std::uint64_t id, int fd) noexcept {

@@ -43,8 +43,9 @@ std::unique_ptr<ByteStream> open_file_stream(Reactor& reactor, const std::string
                                       HostFd::own(std::move(fd)));
 }
 
-void ignore_broken_pipes() noexcept {
+void ignore_write_signals() noexcept {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
 }
 
 } // namespace coldstart

@@ -35,7 +35,8 @@ std::unique_ptr<ByteStream> open_socket_stream(Reactor& reactor, const std::stri
 /// A new pseudo-terminal, whose path it puts in `path`; programs may come and go.
 std::unique_ptr<ByteStream> open_pty_stream(Reactor& reactor, std::string& path);
 
-/// A write to a pipe whose reader left is to fail, not to kill the process: for the start of it.
-void ignore_broken_pipes() noexcept;
+/// A write to a pipe whose reader left, or beyond a file size limit, is to fail, not to kill the
+/// process: for the start of it.
+void ignore_write_signals() noexcept;
 
 } // namespace coldstart
