@@ -62,13 +62,15 @@ def memory(env):
         expect(mib * 0.97 - 80 < total < mib, f"{total} MiB of {mib}", result)
 
 
-@test("64 MiB are enough for the kernel", needs="linux")
+@test("72 MiB are enough for the kernel, and 64 MiB end in its own panic", needs="linux")
 def small_memory(env):
+    # Debian's kernel itself takes 44 MiB at boot; under any monitor 64 MiB are a little too few.
     # Not with the test initramfs, whose modules alone take what is left.
-    result = coldstart(env, "run", "--kernel", env.assets["KERNEL"], "--memory", "64M",
-                       "--cmdline", "console=ttyS0 panic=-1", "--timeout", env.patience)
-    expect_status(result, 3)
-    expect("Unable to mount root fs" in result.out, "it did not come as far as its root", result)
+    for size, words in (("72M", "Unable to mount root fs"), ("64M", "deadlocked on memory")):
+        result = coldstart(env, "run", "--kernel", env.assets["KERNEL"], "--memory", size,
+                           "--cmdline", f"{QUIET} panic=-1", "--timeout", env.patience)
+        expect_status(result, 3)
+        expect(words in result.out, f"with {size} it did not say '{words}'", result)
 
 
 @test("no errors, ACPI complaints or lost time in the kernel's log", needs="linux")
@@ -78,7 +80,7 @@ def kernel_log(env):
     # QEMU's software CPU does not tell KVM of XSETBV, which Linux notices: not the monitor's doing.
     log = re.sub(r"-+\[ cut here \]-+\r?\n[^\n]*XSAVE consistency.*?end trace [^\n]*", "",
                  result.out, flags=re.DOTALL)
-    for bad in ("ACPI Error", "ACPI BIOS", "Firmware Bug", "BIOS bug", "WARNING:", "BUG:",
+    for bad in ("ACPI Error", "ACPI BIOS", "Firmware Bug", "BIOS bug", "WARNING: CPU", "BUG:",
                 "i8042: No controller", "rtc_cmos.*broken", "Fast TSC calibration failed",
                 "MP-BIOS", "not functional"):
         found = re.search(f".*{bad}.*", log)
