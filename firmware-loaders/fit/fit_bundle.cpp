@@ -138,7 +138,7 @@ void check_hashes(const ImageBytes& file, const FitImage& image, ByteView data) 
             refuse(file,
                    cat("image ", image.name, " has a hash of the unknown kind \"", hash.algorithm,
                        "\""),
-                   "use crc32, sha1, sha256 or sha512");
+                   "use crc32, md5, sha1, sha256, sha384 or sha512");
         if (*value != hash.value)
             refuse(file, cat("image ", image.name, " does not match its ", hash.algorithm, " hash"),
                    "the bundle is damaged: copy or make it again");

@@ -29,8 +29,7 @@ bool is_text(ByteView head) noexcept {
 std::string remedy_for(KernelFormat format) {
     switch (format) {
     case KernelFormat::pe_coff:
-        return "boot it by UEFI firmware with --firmware, or give --kernel the bzImage it is "
-               "made of";
+        return "it is for UEFI firmware; give --kernel the bzImage it is made of";
     case KernelFormat::uimage:
         return "give --kernel what mkimage was given, or make a FIT bundle of it";
     case KernelFormat::cpio:

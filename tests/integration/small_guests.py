@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 
 from harness import (Running, coldstart, expect, expect_status, run_small, test)
@@ -62,11 +63,13 @@ def reset_exit(env):
 
 @test("a reset starts the guest again, time after time", needs="kvm")
 def reset_restart(env):
-    with Running(env, "run", "--kernel", env.guest("reset_cf9"), "--memory", "32M",
-                 "--no-rng") as guest:
-        guest.wait_for("resetting by 0xcf9\n" * 5)
-        guest.signal(signal.SIGQUIT)
-        expect_status(guest.finish(), 128 + signal.SIGQUIT)
+    # With a virtio device, too: its interrupt and doorbell have to follow the machine.
+    for options in (("--no-rng",), ()):
+        with Running(env, "run", "--kernel", env.guest("reset_cf9"), "--memory", "32M",
+                     *options) as guest:
+            guest.wait_for("resetting by 0xcf9\n" * 5)
+            guest.signal(signal.SIGQUIT)
+            expect_status(guest.finish(), 128 + signal.SIGQUIT)
 
 
 @test("a guest deaf to the power button is stopped when its grace is over", needs="kvm")
@@ -107,6 +110,15 @@ def echo(env):
     result = run_small(env, "echo", stdin=(text + "q").encode())
     expect_status(result, 0)
     expect(result.out == "ready\n" + text + " bye\n", "not what was typed", result)
+
+
+@test("a slow reader gets all of the console's output before the end", needs="kvm")
+def slow_reader(env):
+    result = subprocess.run(
+        ["sh", "-c", f"{env.binary} run --kernel {env.guest('chatty')} --memory 32M | "
+                     "(sleep 2; cat)"], capture_output=True, text=True, timeout=env.patience)
+    expect(result.stdout.endswith("the end\n"), f"it ends with {result.stdout[-100:]!r}")
+    expect(len(result.stdout) > 100000, f"{len(result.stdout)} bytes")
 
 
 @test("--timeout ends a spinning and an idle guest with status 124", needs="kvm")

@@ -48,7 +48,7 @@ void check_speed(const Kvm& kvm, HostReport& report) {
         report.checks.push_back(
             {"ring 0", CheckResult::bad,
              cat("this KVM emulates privileged guest code (", speed,
-                 " instructions/us): firmware and small guests run, Linux does not"),
+                 " instructions/us): small guests run, Linux does not"),
              "use a machine with VT-x or AMD-V visible (nested virtualisation switched on), or run "
              "in the lab: scripts/lab -- COMMAND"});
     } else {
@@ -131,7 +131,7 @@ std::string verdict(const HostReport& report) {
     if (report.usable())
         return "Linux guests run here.";
     return report.kvm_kind == "emulating"
-               ? "Linux guests do not run on this KVM; small assembly guests and firmware do."
+               ? "Linux guests do not run on this KVM; small assembly guests do."
                : "No guest can run here.";
 }
 

@@ -49,6 +49,8 @@ Json kernel_json(const KernelInfo& kernel) {
         json["boot_modes"].push_back(boot_protocol_name(protocol));
     if (!kernel.payload_problem.empty())
         json["payload_problem"] = kernel.payload_problem;
+    if (kernel.fit && !kernel.wrong_fit_images.empty())
+        json["damaged_images"] = kernel.wrong_fit_images;
     if (!kernel.problem.empty())
         json["problem"] = kernel.problem;
     return json;

@@ -49,7 +49,7 @@ std::string describe_cause(ExitKind kind, const kvm_run& area, int run_errno) {
 }
 
 void put_register(std::ostringstream& out, const char* name, std::uint64_t value) {
-    out << std::setfill(' ') << std::left << std::setw(4) << name << std::right << hex(value, 16)
+    out << std::setfill(' ') << std::left << std::setw(5) << name << std::right << hex(value, 16)
         << "  ";
 }
 

@@ -55,6 +55,7 @@ class KvmWiring::EdgeLine final : public IrqLine {
     }
 
     void bind(Vm& vm) const { vm.add_irqfd(event_.get(), gsi_); }
+    void unbind(Vm& vm) const noexcept { vm.remove_irqfd(event_.get(), gsi_); }
 
   private:
     KvmWiring& wiring_;
@@ -93,7 +94,15 @@ void KvmWiring::bind(Vm& vm) {
 }
 
 void KvmWiring::unbind() noexcept {
-    vm_.store(nullptr, std::memory_order_release);
+    Vm* const vm = vm_.exchange(nullptr, std::memory_order_acq_rel);
+    if (vm == nullptr)
+        return;
+    // An eventfd interrupts one machine only: Linux 6.18 refuses it to the next until it is free.
+    for (const EdgeLine* line : edge_lines_)
+        line->unbind(*vm);
+    for (const DoorbellRecord& doorbell : doorbells_)
+        vm->remove_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
+                             doorbell.event_fd);
 }
 
 } // namespace coldstart

@@ -22,7 +22,8 @@ class KvmWiring final : public IrqRouter, public DoorbellRegistry {
 
     /// Joins every line and doorbell to `vm`, which stays alive until unbind().
     void bind(Vm& vm);
-    /// From now on lines lead nowhere.
+    /// From now on lines lead nowhere and doorbells are ordinary writes. The machine it was bound
+    /// to is still alive.
     void unbind() noexcept;
 
   private:

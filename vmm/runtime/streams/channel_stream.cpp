@@ -28,7 +28,22 @@ ChannelStream::ChannelStream(Reactor& reactor, std::string name, InputFilter fil
       typed_ahead_(typed_ahead_bytes), queue_(output_queue_bytes) {}
 
 ChannelStream::~ChannelStream() {
+    drain_output();
     detach();
+}
+
+/// What is still queued when the machine ends: a reader that goes on reading gets all of it.
+void ChannelStream::drain_output() noexcept {
+    const std::lock_guard guard(mutex_);
+    while (output_ && !queue_.empty()) {
+        pollfd wanted{output_->get(), POLLOUT, 0};
+        if (output_->pollable() && ::poll(&wanted, 1, drain_patience_ms) <= 0)
+            return;
+        const std::size_t done = write_now(queue_.front());
+        if (!output_ || done == 0)
+            return;
+        queue_.pop(done);
+    }
 }
 
 void ChannelStream::attach(std::optional<HostFd> input, std::optional<HostFd> output) {

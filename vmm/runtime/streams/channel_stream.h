@@ -35,6 +35,8 @@ class ChannelStream : public ByteStream {
   public:
     static constexpr std::size_t output_queue_bytes = 64ul * 1024;
     static constexpr std::size_t typed_ahead_bytes = 4ul * 1024;
+    /// How long the end waits for a reader that takes nothing of what is queued.
+    static constexpr int drain_patience_ms = 2000;
 
     ~ChannelStream() override;
     ChannelStream(const ChannelStream&) = delete;
@@ -59,6 +61,7 @@ class ChannelStream : public ByteStream {
     const std::string& name() const noexcept { return name_; }
 
   private:
+    void drain_output() noexcept;
     void on_input_ready() noexcept;
     void on_output_ready() noexcept;
     void read_for_sink() noexcept;
