@@ -211,22 +211,40 @@ TEST_CASE("help fits 80 columns and shows what works and nothing else", "[cli]")
 TEST_CASE("the guest's command line finds its root disk", "[cli]") {
     VmConfig config;
     config.disks.push_back({.id = "", .path = "a", .read_only = false, .serial = ""});
-    CHECK_THAT(guest_command_line(config), Catch::EndsWith(" root=/dev/vda rw"));
+    CHECK_THAT(guest_command_line(config), Contains(" root=/dev/vda rw"));
     config.disks[0].read_only = true;
-    CHECK_THAT(guest_command_line(config), Catch::EndsWith(" root=/dev/vda ro"));
-    config.command_line = "quiet -- single";
-    CHECK(guest_command_line(config) == "quiet root=/dev/vda ro -- single");
-    config.command_line = "";
-    CHECK(guest_command_line(config) == "root=/dev/vda ro");
-    config.command_line = "root=/dev/vda2";
-    CHECK(guest_command_line(config) == "root=/dev/vda2");
-    config.command_line = "nfsroot=x";
-    CHECK(guest_command_line(config) == "nfsroot=x root=/dev/vda ro");
+    CHECK_THAT(guest_command_line(config), Contains(" root=/dev/vda ro"));
+    config.command_line = "quiet reboot=t -- single";
+    CHECK(guest_command_line(config) == "quiet reboot=t root=/dev/vda ro -- single");
+    config.command_line = "reboot=t";
+    CHECK(guest_command_line(config) == "reboot=t root=/dev/vda ro");
+    config.command_line = "root=/dev/vda2 reboot=t";
+    CHECK(guest_command_line(config) == "root=/dev/vda2 reboot=t");
+    config.command_line = "nfsroot=x reboot=t";
+    CHECK(guest_command_line(config) == "nfsroot=x reboot=t root=/dev/vda ro");
     config.command_line.reset();
     config.initrd_path = "i";
     CHECK_THAT(guest_command_line(config), !Contains("root="));
     config.virtio_console = true;
     CHECK_THAT(guest_command_line(config), StartsWith("console=hvc0 "));
+}
+
+TEST_CASE("the guest's command line marks resets after a panic, unless it says otherwise",
+          "[cli]") {
+    VmConfig config;
+    config.command_line = "quiet -- single";
+    CHECK(guest_command_line(config) == "quiet reboot=panic_warm -- single");
+    config.command_line = "";
+    CHECK(guest_command_line(config) == "reboot=panic_warm");
+    config.command_line = "reboot=k,w";
+    CHECK(guest_command_line(config) == "reboot=k,w");
+
+    CHECK(panics_reset_warm("quiet reboot=panic_warm"));
+    CHECK(panics_reset_warm("reboot=t,panic_w"));
+    CHECK_FALSE(panics_reset_warm("reboot=t"));
+    CHECK_FALSE(panics_reset_warm("reboot=warm reboot=panic_warm"));
+    CHECK_FALSE(panics_reset_warm("reboot=panic_warm,warm"));
+    CHECK_FALSE(panics_reset_warm("noreboot=panic_warm"));
 }
 
 TEST_CASE("the nearest name is near", "[cli]") {
