@@ -354,7 +354,7 @@ TEST_CASE("files that are no kernels are named for what they are", "[loaders]") 
     Bytes pe(1024);
     pe[0] = std::byte{'M'};
     pe[1] = std::byte{'Z'};
-    CHECK_THROWS_WITH(f.load(pe), Contains("PE/COFF") && Contains("--firmware"));
+    CHECK_THROWS_WITH(f.load(pe), Contains("PE/COFF") && Contains("UEFI firmware"));
     store_le(std::span(pe), 0x38, std::uint32_t{0x644d5241});
     CHECK_THROWS_WITH(f.load(pe), Contains("ARM64"));
     CHECK_THROWS_WITH(f.load(bytes_of("#!/bin/sh\necho hello\n")), Contains("text file"));
