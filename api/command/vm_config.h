@@ -37,7 +37,7 @@ struct SerialConfig {
 };
 
 struct VmConfig {
-    std::string id = "coldstart";
+    std::string id; ///< names the machine in its log lines; may be empty
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
     std::string kernel_path;

@@ -239,6 +239,40 @@ def terminal(env):
     expect(process.returncode == 0, f"status {process.returncode}")
 
 
+@test("a paused Linux goes on where it stood, its clock too", needs="linux")
+def paused(env):
+    script = "while :; do read u _ </proc/uptime; echo up $u; sleep 0.2; done"
+    main, side = pty.openpty()
+    process = subprocess.Popen(
+        [env.binary, "run", "--kernel", env.assets["VMLINUX"], "--initrd", env.assets["INITRD"],
+         "--cpus", "2", "--cmdline",
+         f"{QUIET} cs.script={base64.b64encode(script.encode()).decode()}"],
+        stdin=side, stdout=side, stderr=side)
+
+    def uptimes(seconds):
+        text, end = "", time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([main], [], [], 0.1)[0]:
+                text += os.read(main, 4096).decode("utf-8", "replace")
+        return [float(number) for number in re.findall(r"up (\d+\.\d+)", text)]
+
+    try:
+        end = time.monotonic() + env.patience
+        while not uptimes(1):
+            expect(time.monotonic() < end, "the guest does not come up")
+        os.write(main, b"\x01p")
+        before = uptimes(1.5)
+        expect(not uptimes(8), "a paused guest speaks")
+        os.write(main, b"\x01p")
+        after = uptimes(4)
+        expect(after, "the guest does not go on")
+        expect(after[0] - before[-1] < 4, f"its clock went on: {before[-1]} to {after[0]}")
+        os.write(main, b"\x01x")
+        process.wait(timeout=20)
+    finally:
+        process.kill()
+
+
 @test("an idle guest wakes the monitor rarely", needs="linux")
 def idle(env):
     with Running(env, "run", "--kernel", env.assets["VMLINUX"], "--initrd", env.assets["INITRD"],

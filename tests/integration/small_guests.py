@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import time
@@ -140,6 +142,34 @@ def signals(env):
             guest.signal(number)
             result = guest.finish(timeout=5)
             expect_status(result, 128 + number)
+
+
+@test("Ctrl-A p pauses the guest and lets it go on; Ctrl-A x leaves a paused one", needs="kvm")
+def pause(env):
+    main, side = pty.openpty()
+    process = subprocess.Popen([env.binary, "run", "--kernel", env.guest("ticker"), "--memory",
+                                "32M"], stdin=side, stdout=side, stderr=side)
+
+    def dots(seconds):
+        count, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            if select.select([main], [], [], 0.05)[0]:
+                count += os.read(main, 65536).count(b".")
+        return count
+
+    try:
+        expect(dots(2) > 0, "the guest does not run")
+        for _ in range(3):
+            os.write(main, b"\x01p")
+            dots(0.5)  # what was on its way
+            expect(dots(1) == 0, "the guest runs although it is paused")
+            os.write(main, b"\x01p")
+            expect(dots(1.5) > 0, "the guest does not go on")
+        os.write(main, b"\x01p\x01x")
+        process.wait(timeout=20)
+    finally:
+        process.kill()
+    expect(process.returncode == 0, f"status {process.returncode}")
 
 
 @test("POST codes are recorded with their times", needs="kvm")

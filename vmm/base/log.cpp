@@ -1,5 +1,7 @@
 #include "vmm/base/log.h"
 
+#include <utility>
+
 #include <unistd.h>
 
 namespace coldstart {
@@ -7,6 +9,8 @@ namespace {
 
 std::atomic<int> log_fd{2};
 std::atomic<LogLevel> log_threshold{LogLevel::warn};
+
+std::string log_name;
 
 constexpr std::string_view level_names[] = {"off", "error", "warn", "info", "debug"};
 
@@ -28,6 +32,10 @@ void set_log_level(LogLevel level) noexcept {
     log_threshold.store(level, std::memory_order_relaxed);
 }
 
+void set_log_name(std::string name) {
+    log_name = std::move(name);
+}
+
 bool log_enabled(LogLevel level) noexcept {
     return level <= log_threshold.load(std::memory_order_relaxed);
 }
@@ -36,7 +44,10 @@ void log_line(LogLevel level, std::string_view text) noexcept {
     if (!log_enabled(level))
         return;
     try {
-        std::string line = "coldstart: ";
+        std::string line = "coldstart";
+        if (!log_name.empty())
+            line.append("[").append(log_name).append("]");
+        line += ": ";
         line += level_names[static_cast<std::size_t>(level)];
         line += ": ";
         line += text;

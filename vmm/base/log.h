@@ -18,6 +18,9 @@ std::optional<LogLevel> parse_log_level(std::string_view name) noexcept;
 /// Lines go to `fd` (not owned; 2 at first); lines above `level` are dropped.
 void set_log_target(int fd) noexcept;
 void set_log_level(LogLevel level) noexcept;
+/// Lines begin with "coldstart[NAME]: " from now on: which of several machines speaks. Before other
+/// threads log.
+void set_log_name(std::string name);
 bool log_enabled(LogLevel level) noexcept;
 
 /// Writes "coldstart: LEVEL: text\n".

@@ -22,6 +22,10 @@ EscapeFilter::Result EscapeFilter::feed(ByteView typed) {
         case 'X':
             result.actions.push_back(EscapeAction::quit);
             break;
+        case 'p':
+        case 'P':
+            result.actions.push_back(EscapeAction::pause);
+            break;
         case 'h':
         case 'H':
         case '?':
@@ -37,6 +41,7 @@ EscapeFilter::Result EscapeFilter::feed(ByteView typed) {
 std::string_view escape_help() noexcept {
     return "\r\n"
            "Ctrl-A x       quit coldstart\r\n"
+           "Ctrl-A p       pause the guest, and let it go on\r\n"
            "Ctrl-A h       show these keys\r\n"
            "Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 }

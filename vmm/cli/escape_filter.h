@@ -1,5 +1,6 @@
 // The keys of the console that coldstart takes for itself: Ctrl-A and one more, as QEMU has it.
 //  Ctrl-A x       quit
+//  Ctrl-A p       pause, and go on
 //  Ctrl-A h, ?    help
 //  Ctrl-A Ctrl-A  a Ctrl-A for the guest
 // Anything else after Ctrl-A is dropped together with it.
@@ -13,7 +14,7 @@
 
 namespace coldstart {
 
-enum class EscapeAction { quit, help };
+enum class EscapeAction { quit, help, pause };
 
 class EscapeFilter {
   public:

@@ -115,7 +115,7 @@ constexpr FlagSpec run_flags[] = {
      .name = "--id",
      .value = "NAME",
      .kind = ValueKind::text,
-     .help = "a name for this machine (default: coldstart)",
+     .help = "a name for this machine, at the start of its log lines",
      .store = [](CommandDraft& d, const FlagSpec& f,
                  Value v) { d.run.config.id = parse_id_flag(f.name, v); }},
     not_yet("--cdrom"),

@@ -141,6 +141,8 @@ class Consoles {
         for (const EscapeAction action : result.actions) {
             if (action == EscapeAction::help)
                 std::fputs(escape_help().data(), stderr);
+            else if (machine_ != nullptr && action == EscapeAction::pause)
+                machine_->pause_or_resume();
             else if (machine_ != nullptr)
                 machine_->stop(0);
         }
@@ -187,6 +189,7 @@ int run_command(const RunCommand& command) {
     const auto start = std::chrono::steady_clock::now();
     const VmConfig& config = command.config;
     const LogTarget log(command.log_level, command.log_path);
+    set_log_name(config.id);
     ignore_write_signals();
 
     IoLoop loop;

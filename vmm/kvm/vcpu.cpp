@@ -200,6 +200,10 @@ void Vcpu::clear_exit_request() noexcept {
     __atomic_store_n(&area_->immediate_exit, std::uint8_t{0}, __ATOMIC_RELEASE);
 }
 
+void Vcpu::tell_paused() noexcept {
+    ::ioctl(fd(), KVM_KVMCLOCK_CTRL, 0);
+}
+
 bool Vcpu::emulation_failed() const noexcept {
     return run_errno_ == 0 && area_->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
            area_->internal.suberror == KVM_INTERNAL_ERROR_EMULATION;

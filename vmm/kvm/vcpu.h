@@ -69,6 +69,10 @@ class Vcpu {
     /// To get a vCPU out of the guest at once the caller signals its thread as well. Any thread.
     void request_exit() noexcept;
     void clear_exit_request() noexcept;
+    /// KVM_KVMCLOCK_CTRL: the guest was paused. Any thread while the vCPU does not run; without
+    /// effect for a guest that does not use kvmclock.
+    void tell_paused() noexcept;
+
     /// After `shutdown` or `failure`: the cause, all registers and the bytes at the instruction
     /// pointer, several lines.
     std::string describe_failure(ExitKind kind, const GuestMemory& memory) const;

@@ -137,6 +137,20 @@ void Vm::remove_ioeventfd(bool pio, std::uint64_t address, unsigned width_bytes,
     }
 }
 
+std::uint64_t Vm::clock_ns() const {
+    kvm_clock_data data{};
+    if (::ioctl(fd(), KVM_GET_CLOCK, &data) < 0)
+        throw system_error("KVM_GET_CLOCK", errno);
+    return data.clock;
+}
+
+void Vm::set_clock_ns(std::uint64_t nanoseconds) {
+    kvm_clock_data data{};
+    data.clock = nanoseconds;
+    if (::ioctl(fd(), KVM_SET_CLOCK, &data) < 0)
+        throw system_error("KVM_SET_CLOCK", errno);
+}
+
 void Vm::set_irq_line(std::uint32_t gsi, bool level) noexcept {
     kvm_irq_level request{};
     request.irq = gsi;

@@ -58,6 +58,10 @@ class Vm {
     void remove_ioeventfd(bool pio, std::uint64_t address, unsigned width_bytes,
                           std::uint64_t value, int event_fd) noexcept;
 
+    /// kvmclock's nanoseconds, which the guest sees: KVM_GET_CLOCK and KVM_SET_CLOCK.
+    std::uint64_t clock_ns() const;
+    void set_clock_ns(std::uint64_t nanoseconds);
+
     void set_irq_line(std::uint32_t gsi, bool level) noexcept;
     void signal_msi(const MsiMessage& message) noexcept;
 

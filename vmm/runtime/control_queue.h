@@ -18,6 +18,7 @@ enum class ControlKind : std::uint8_t {
     guest_panicked,    ///< the guest said so through pvpanic
     vcpu_failed,       ///< a vCPU can't go on: `text` has the dump
     power_button,      ///< the host presses the button; `number` is the signal behind it, or 0
+    pause_or_resume,   ///< the host stops the guest where it is, or lets it go on
     stop, ///< the host ends the machine at once; `number` is the signal behind it, or 0
 };
 
@@ -56,7 +57,10 @@ class ControlQueue {
     void forget_guest_events() {
         const std::lock_guard guard(mutex_);
         std::erase_if(events_, [](const ControlEvent& event) {
-            return event.kind != ControlKind::power_button && event.kind != ControlKind::stop;
+            return event.kind == ControlKind::guest_powered_off ||
+                   event.kind == ControlKind::guest_reset ||
+                   event.kind == ControlKind::guest_panicked ||
+                   event.kind == ControlKind::vcpu_failed;
         });
     }
 

@@ -82,6 +82,11 @@ void VcpuPool::park() {
     changed_.wait(lock, [this] { return resting_ == threads_.size(); });
 }
 
+void VcpuPool::tell_paused() noexcept {
+    for (const auto& vcpu : vcpus_)
+        vcpu->tell_paused();
+}
+
 void VcpuPool::request_park() noexcept {
     set_wish(Wish::park);
 }

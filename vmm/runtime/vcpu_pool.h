@@ -43,6 +43,9 @@ class VcpuPool {
     void resume();
     /// Returns when every vCPU has left the guest, with nothing pending, and stands still.
     void park();
+    /// While they are parked: tells the guest's kernel, through kvmclock, that it was stopped, so
+    /// that its soft lockup detector does not mistake the time for its own.
+    void tell_paused() noexcept;
     /// As park(), but does not wait: no vCPU enters the guest again once it has left it. Any
     /// thread, a vCPU's own included; never throws.
     void request_park() noexcept;

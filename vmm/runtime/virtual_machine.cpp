@@ -165,11 +165,35 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
     return vcpus;
 }
 
-void VirtualMachine::restart() {
-    vcpus_->stop();
+void VirtualMachine::quiesce_devices() {
     machine_->pause();
     while (!machine_->drained())
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+void VirtualMachine::pause() {
+    vcpus_->park();
+    paused_at_ns_ = vm_->clock_ns();
+    quiesce_devices();
+    clock_.pause();
+}
+
+void VirtualMachine::resume() {
+    clock_.resume();
+    // The guest's time goes on where it stood, and its watchdog is told not to be surprised.
+    vm_->set_clock_ns(*paused_at_ns_);
+    paused_at_ns_.reset();
+    vcpus_->tell_paused();
+    machine_->resume();
+    vcpus_->resume();
+}
+
+void VirtualMachine::restart() {
+    vcpus_->stop();
+    // A reset asked for in the moment of a pause ends the pause.
+    clock_.resume();
+    paused_at_ns_.reset();
+    quiesce_devices();
     wiring_.unbind();
     machine_->reset();
     queue_.forget_guest_events();
@@ -214,10 +238,18 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
         case ControlKind::vcpu_failed:
             return {EndReason::crashed, event->text, 0};
         case ControlKind::power_button:
+            if (paused_at_ns_)
+                resume(); // a guest that stands still hears no button
             if (auto* pm = dynamic_cast<AcpiPm*>(machine_->find("pm")))
                 pm->press_power_button();
             grace_end = std::chrono::steady_clock::now() + grace_period;
             grace_signal = event->number;
+            break;
+        case ControlKind::pause_or_resume:
+            if (paused_at_ns_)
+                resume();
+            else
+                pause();
             break;
         case ControlKind::stop:
             return {EndReason::stopped, {}, event->number};
@@ -227,6 +259,10 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
 
 void VirtualMachine::press_power_button(int signal) {
     queue_.post({ControlKind::power_button, signal, {}});
+}
+
+void VirtualMachine::pause_or_resume() {
+    queue_.post({ControlKind::pause_or_resume, 0, {}});
 }
 
 void VirtualMachine::stop(int signal) {

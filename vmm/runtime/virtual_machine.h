@@ -67,6 +67,8 @@ class VirtualMachine {
     /// Asks the guest to power off, and stops it when it has not done so in grace_period.
     /// `signal` is what RunEnd tells if it comes to that.
     void press_power_button(int signal);
+    /// Stops the guest where it is, its clocks too, or lets it go on.
+    void pause_or_resume();
     /// Ends the run at once.
     void stop(int signal);
 
@@ -81,6 +83,10 @@ class VirtualMachine {
     void start_vcpus();
     /// The machine from power-on state again: after a reset.
     void restart();
+    /// The devices finish what is in flight; the vCPUs stand still.
+    void quiesce_devices();
+    void pause();
+    void resume();
     void end() noexcept;
     void refuse_emulated_linux() const;
     /// A Linux told to reset warm after a panic, and only then, has just done so.
@@ -100,6 +106,7 @@ class VirtualMachine {
     std::unique_ptr<VcpuPool> vcpus_;
     BootPlan plan_;
     bool panics_are_marked_ = false;
+    std::optional<std::uint64_t> paused_at_ns_; ///< of the guest's kvmclock; nothing while it runs
 };
 
 } // namespace coldstart
