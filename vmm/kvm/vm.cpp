@@ -158,12 +158,4 @@ void Vm::set_irq_line(std::uint32_t gsi, bool level) noexcept {
     ::ioctl(fd(), KVM_IRQ_LINE, &request);
 }
 
-void Vm::signal_msi(const MsiMessage& message) noexcept {
-    kvm_msi request{};
-    request.address_lo = static_cast<std::uint32_t>(message.address);
-    request.address_hi = static_cast<std::uint32_t>(message.address >> 32);
-    request.data = message.data;
-    ::ioctl(fd(), KVM_SIGNAL_MSI, &request);
-}
-
 } // namespace coldstart

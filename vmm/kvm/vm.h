@@ -3,7 +3,7 @@
 //
 // Order matters for speed (measured on KVM-PVM, where a slot set after KVM_CREATE_IRQCHIP costs
 // 5 ms): memory slots first, then create_irqchip(), then vCPUs, then doorbells.
-// Threads: set-up calls from the control thread; set_irq_line, signal_msi from any.
+// Threads: set-up calls from the control thread; set_irq_line from any.
 #pragma once
 
 #include "vmm/base/gpa.h"
@@ -63,7 +63,6 @@ class Vm {
     void set_clock_ns(std::uint64_t nanoseconds);
 
     void set_irq_line(std::uint32_t gsi, bool level) noexcept;
-    void signal_msi(const MsiMessage& message) noexcept;
 
   private:
     void ioeventfd(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
