@@ -47,7 +47,8 @@ constexpr FlagSpec run_flags[] = {
      .name = "--kernel",
      .value = "FILE",
      .kind = ValueKind::file,
-     .help = "Linux bzImage, or an ELF file with a PVH note; told apart by content. Required.",
+     .help = "Linux bzImage, ELF vmlinux or PVH kernel, also compressed, or a FIT bundle; told "
+             "apart by content. Required.",
      .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.kernel_path = v; }},
     {.group = what,
      .name = "--initrd",
