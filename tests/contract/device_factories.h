@@ -45,6 +45,7 @@ struct Fixture {
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
     fakes::TempFile image{64 * KiB};
     VmConfig config;
+    unsigned guest_actions = 0;
 };
 
 /// Snapshots carry the RAM: the rings of a queue are there.
@@ -79,8 +80,11 @@ inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
         queues.push_back(&driver.add_queue(8));
     }
     driver.set_status(4);
+    const bool breaks_rules = ++fixture.guest_actions % 4 == 0; // the device wants a reset then
     for (fakes::VirtioDriver::Queue* queue : queues) {
         queue->chain().out(std::string(16, '\0')).in(512).in(1).add();
+        if (breaks_rules)
+            queue->set_avail_index(100);
         queue->kick();
     }
 }
