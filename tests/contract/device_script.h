@@ -32,6 +32,8 @@ inline Access random_access(const Device& device, std::mt19937_64& random) {
     while (access.width > size);
     const std::uint64_t span = random() % 8 == 0 ? size : std::min<std::uint64_t>(size, 4096);
     access.offset = random() % (span - access.width + 1);
+    if (random() % 2 == 0)
+        access.offset -= access.offset % access.width; // many registers answer nothing else
     switch (random() % 4) {
     case 0:
         access.value = random() % 16;
@@ -72,6 +74,13 @@ inline void host_activity(Fixture& fixture, std::mt19937_64& random) {
             sink->output_ready();
         break;
     }
+}
+
+/// Lets the I/O thread work until nothing is in flight, as the machine does before a snapshot.
+inline void drain(Device& device, Fixture& fixture) {
+    fixture.reactor.run_until_idle();
+    for (unsigned i = 0; i < 1000 && !device.drained(); ++i)
+        fixture.reactor.run_until_idle(10);
 }
 
 inline std::vector<std::byte> saved(const Device& device) {

@@ -17,7 +17,7 @@ constexpr unsigned steps_per_round = 400;
 class Round {
   public:
     Round(const DeviceFactory& factory, std::uint64_t seed)
-        : factory_(factory), random_(seed), device_(factory.make(fixture_)) {
+        : factory_(factory), random_(seed), device_(factory(fixture_)) {
         device_->start();
     }
     ~Round() { device_->halt(); }
@@ -33,6 +33,7 @@ class Round {
         switch (random_() % 64) {
         case 0:
             device_->pause();
+            drain(*device_, fixture_);
             device_->reset();
             device_->resume();
             break;
@@ -50,9 +51,12 @@ class Round {
         case 5:
         case 6:
         case 7:
-            if (factory_.host_action != nullptr && random_() % 8 == 0)
-                factory_.host_action(*device_);
+            if (factory_.habits.host_action != nullptr && random_() % 8 == 0)
+                factory_.habits.host_action(*device_);
+            if (factory_.habits.guest_action != nullptr && random_() % 8 == 0)
+                factory_.habits.guest_action(*device_, fixture_);
             host_activity(fixture_, random_);
+            fixture_.reactor.run_until_idle();
             break;
         default: {
             const Access access = random_access(*device_, random_);
@@ -65,15 +69,18 @@ class Round {
 
     void move_to_fresh_device() {
         device_->pause();
+        drain(*device_, fixture_);
         const auto state = saved(*device_);
         device_->halt();
-        device_ = factory_.make(fixture_);
+        device_.reset(); // lets go of the stream before the next one takes it
+        device_ = factory_(fixture_);
         restore(*device_, state);
         expect(saved(*device_) == state, "restored state saves differently");
         device_->start();
     }
 
     void restore_damaged() {
+        drain(*device_, fixture_);
         auto state = saved(*device_);
         state[random_() % state.size()] = static_cast<std::byte>(random_());
         try {
@@ -103,12 +110,11 @@ int main(int argc, char** argv) {
     const std::uint64_t iterations = argc > 1 ? std::strtoull(argv[1], nullptr, 0) : 100;
     const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 1;
     for (std::uint64_t i = 0; i < iterations; ++i) {
-        for (const DeviceFactory& factory : device_factories) {
+        for (const DeviceFactory& factory : device_factories()) {
             if (Round(factory, seed + i).run())
                 continue;
-            std::fprintf(stderr, "devices_fuzz: %.*s failed; again: devices_fuzz 1 %llu\n",
-                         static_cast<int>(factory.type.size()), factory.type.data(),
-                         static_cast<unsigned long long>(seed + i));
+            std::fprintf(stderr, "devices_fuzz: %s failed; again: devices_fuzz 1 %llu\n",
+                         factory.name.c_str(), static_cast<unsigned long long>(seed + i));
             return 1;
         }
     }

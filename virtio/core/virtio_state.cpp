@@ -178,7 +178,8 @@ void VirtioState::restore(StateReader& reader) {
     device_.restore(reader);
     status_.store(saved_status, std::memory_order_release);
     generation_.store(generation, std::memory_order_release);
-    if (has(driver_ok) && !has(failed))
+    // One that waits for a reset has told its driver so before the save.
+    if (has(driver_ok) && !has(failed) && !has(virtio_status::needs_reset))
         activate();
 }
 

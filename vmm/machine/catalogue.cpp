@@ -15,6 +15,9 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
+#include <array>
+#include <iterator>
+
 namespace coldstart {
 
 namespace {
@@ -112,6 +115,13 @@ constexpr VirtioEntry virtio_functions[] = {
     {"virtio-rng", make_virtio_rng},
 };
 
+constexpr auto virtio_function_names = [] {
+    std::array<std::string_view, std::size(virtio_functions)> names;
+    for (std::size_t i = 0; i < names.size(); ++i)
+        names[i] = virtio_functions[i].function;
+    return names;
+}();
+
 std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceHost& host) {
     for (const VirtioEntry& known : virtio_functions) {
         if (known.function == entry.function)
@@ -122,9 +132,10 @@ std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceH
 }
 
 constexpr CatalogueEntry devices[] = {
-    {"uart16550", make_uart16550}, {"i8042-reset", make_i8042_reset}, {"cmos", make_cmos},
-    {"acpi-pm", make_acpi_pm},     {"post-port", make_post_port},     {"pvpanic", make_pvpanic},
-    {"debugcon", make_debugcon},   {"virtio-mmio", make_virtio_mmio},
+    {"uart16550", make_uart16550}, {"i8042-reset", make_i8042_reset},
+    {"cmos", make_cmos},           {"acpi-pm", make_acpi_pm},
+    {"post-port", make_post_port}, {"pvpanic", make_pvpanic},
+    {"debugcon", make_debugcon},   {"virtio-mmio", make_virtio_mmio, virtio_function_names},
 };
 
 } // namespace

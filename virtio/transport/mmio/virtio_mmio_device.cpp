@@ -261,6 +261,10 @@ void VirtioMmioDevice::halt() {
 
 void VirtioMmioDevice::save(StateWriter& writer) const {
     const std::lock_guard guard(device_->lock());
+    save_locked(writer);
+}
+
+void VirtioMmioDevice::save_locked(StateWriter& writer) const {
     writer.begin("virtio-mmio", 1);
     const auto& [device_sel, driver_sel, queue_sel] = registers_;
     writer.fields(device_sel, driver_sel, queue_sel,
@@ -270,6 +274,19 @@ void VirtioMmioDevice::save(StateWriter& writer) const {
 
 void VirtioMmioDevice::restore(StateReader& reader) {
     const std::lock_guard guard(device_->lock());
+    StateWriter before;
+    save_locked(before);
+    try {
+        restore_locked(reader);
+    } catch (const Error&) {
+        // Transport, queues and device each read their own part: take back what they took over.
+        StateReader undo(before.bytes());
+        restore_locked(undo);
+        throw;
+    }
+}
+
+void VirtioMmioDevice::restore_locked(StateReader& reader) {
     reader.begin("virtio-mmio", 1);
     auto& [device_sel, driver_sel, queue_sel] = registers_;
     std::uint32_t pending = 0;

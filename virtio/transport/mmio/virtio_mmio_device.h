@@ -63,6 +63,8 @@ class VirtioMmioDevice final : public Device, private VirtioSignals {
     void write_queue_register(std::uint64_t offset, std::uint32_t value) noexcept;
     void kicked(unsigned index) noexcept;
     void reset_registers() noexcept;
+    void save_locked(StateWriter& writer) const;
+    void restore_locked(StateReader& reader);
 
     void queue_interrupt(unsigned index) noexcept override;
     void config_interrupt() noexcept override;
