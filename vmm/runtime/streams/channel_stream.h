@@ -36,7 +36,7 @@ class ChannelStream : public ByteStream {
     static constexpr std::size_t output_queue_bytes = 64ul * 1024;
     static constexpr std::size_t typed_ahead_bytes = 4ul * 1024;
     /// How long the end waits for a reader that takes nothing of what is queued.
-    static constexpr int drain_patience_ms = 2000;
+    static constexpr int drain_patience_ms = 5000;
 
     ~ChannelStream() override;
     ChannelStream(const ChannelStream&) = delete;
