@@ -258,10 +258,12 @@ def paused(env):
 
     try:
         end = time.monotonic() + env.patience
-        while not uptimes(1):
+        before = []
+        while not before:
             expect(time.monotonic() < end, "the guest does not come up")
+            before = uptimes(1)
         os.write(main, b"\x01p")
-        before = uptimes(1.5)
+        before += uptimes(1.5)
         expect(not uptimes(8), "a paused guest speaks")
         os.write(main, b"\x01p")
         after = uptimes(4)
