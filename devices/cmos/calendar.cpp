@@ -75,7 +75,7 @@ TimeBytes encode_time(std::int64_t epoch_seconds, Format format) noexcept {
     const std::int64_t of_day = floor_mod(epoch_seconds, seconds_per_day);
     // The Gregorian calendar repeats every 400 years of 146097 days, and the registers hold four
     // digits of the year (25 such rounds): reduced first, any count is in the range of <chrono>.
-    constexpr std::int64_t cycle_days = 25 * 146'097;
+    constexpr std::int64_t cycle_days = std::int64_t{25} * 146'097;
     const sys_days date{days{static_cast<int>(floor_mod(days_since_1970, cycle_days))}};
     const year_month_day ymd{date};
     const int year_number = static_cast<int>(ymd.year()) % 10'000;

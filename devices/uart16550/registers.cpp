@@ -150,7 +150,7 @@ std::uint64_t Registers::timeout_ns() const noexcept {
                                ((lcr & lcr_two_stop_bits) != 0 ? 2 : 1);
     const std::uint64_t divisor = std::max<std::uint64_t>(state_.divisor, 1);
     // At most 4 * 12 * 65535 * 16e9 = 5e16: no overflow.
-    return 4 * char_bits * divisor * 16'000'000'000 / crystal_hz;
+    return std::uint64_t{4} * char_bits * divisor * 16'000'000'000 / crystal_hz;
 }
 
 std::uint8_t Registers::read_data() noexcept {

@@ -228,8 +228,8 @@ ImageBytes fit_image_data(const LoadedFit& fit, const std::string& name, const s
                "make a bundle with arch = \"x86_64\"");
     if (image->size_bytes == 0)
         refuse(fit.bytes, cat("image ", name, " is empty"));
-    const ImageBytes data = fit.bytes.slice(image->offset, image->size_bytes, cat("image ", name))
-                                .named(cat(fit.bytes.name(), " (image ", name, ")"));
+    ImageBytes data = fit.bytes.slice(image->offset, image->size_bytes, cat("image ", name))
+                          .named(cat(fit.bytes.name(), " (image ", name, ")"));
     check_hashes(fit.bytes, *image, data.view());
     // The kernel unpacks a RAM disk itself, whatever its node says, as with U-Boot.
     if (type != "kernel")

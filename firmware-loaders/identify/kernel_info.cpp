@@ -92,9 +92,9 @@ KernelInfo identify_kernel(const std::string& path) {
 
 std::vector<BootProtocol> offered_protocols(const BzImage* header, const ElfImage* elf) {
     std::vector<BootProtocol> protocols;
-    if (elf != nullptr && elf->is_64 && elf->maps(elf->entry))
-        protocols.push_back(BootProtocol::linux64);
-    else if (header != nullptr && header->has_64_bit_entry())
+    const bool elf_entry = elf != nullptr && elf->is_64 && elf->maps(elf->entry);
+    const bool header_entry = header != nullptr && header->has_64_bit_entry();
+    if (elf_entry || header_entry)
         protocols.push_back(BootProtocol::linux64);
     if (elf != nullptr && elf->pvh_entry) {
         // Some PVH kernel that is not Linux knows nothing of boot_params.

@@ -17,7 +17,7 @@
 namespace coldstart {
 namespace {
 
-constexpr std::size_t zeroes_bytes = 64 * 1024;
+constexpr std::size_t zeroes_bytes = 64ul * 1024;
 constexpr unsigned max_retries = 16;
 
 std::unique_ptr<IoEngine> make_engine(const RawDiskOptions& options, int fd, std::uint32_t depth) {

@@ -62,7 +62,7 @@ class RawDisk final : public DiskImage {
   private:
     static constexpr std::uint32_t depth = 128;
     static constexpr std::uint32_t none = ~0u;
-    static constexpr std::size_t bounce_bytes = 256 * 1024;
+    static constexpr std::size_t bounce_bytes = 256ul * 1024;
     static constexpr unsigned bounce_count = 4;
 
     /// What the command under way for a request does.

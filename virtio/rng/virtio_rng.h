@@ -16,7 +16,7 @@ namespace coldstart {
 
 class VirtioRng final : public VirtioDevice {
   public:
-    static constexpr std::size_t max_fill_bytes = 64 * 1024;
+    static constexpr std::size_t max_fill_bytes = 64ul * 1024;
 
     std::string_view type() const noexcept override { return "virtio-rng"; }
     std::uint32_t device_id() const noexcept override { return 4; }

@@ -13,7 +13,9 @@ struct Gpa {
     constexpr Gpa() noexcept = default;
     constexpr explicit Gpa(std::uint64_t address) noexcept : value(address) {}
 
-    constexpr auto operator<=>(const Gpa&) const noexcept = default;
+    // clang-tidy 14 takes the zero inside the comparison for a pointer.
+    constexpr auto
+    operator<=>(const Gpa&) const noexcept = default; // NOLINT(modernize-use-nullptr)
 
     /// Wraps at 2^64; whoever adds a guest's number checks the sum (GuestMemory does).
     constexpr Gpa operator+(std::uint64_t offset_bytes) const noexcept {

@@ -5,8 +5,9 @@
 
 #include <linux/stddef.h>
 
+// The name is the kernel's, reserved on purpose.
 #undef __DECLARE_FLEX_ARRAY
-#define __DECLARE_FLEX_ARRAY(TYPE, NAME) TYPE NAME[]
+#define __DECLARE_FLEX_ARRAY(TYPE, NAME) TYPE NAME[] // NOLINT(bugprone-reserved-identifier)
 
 #include <linux/kvm.h>
 
