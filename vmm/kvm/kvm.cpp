@@ -118,16 +118,4 @@ CpuidTable Kvm::supported_cpuid() const {
     }
 }
 
-std::vector<std::uint32_t> Kvm::msr_indices() const {
-    kvm_msr_list probe{};
-    // Fails with E2BIG and tells the count.
-    ::ioctl(fd(), KVM_GET_MSR_INDEX_LIST, &probe);
-    std::vector<std::byte> buffer(sizeof(kvm_msr_list) + probe.nmsrs * sizeof(std::uint32_t));
-    auto* list = reinterpret_cast<kvm_msr_list*>(buffer.data());
-    list->nmsrs = probe.nmsrs;
-    if (::ioctl(fd(), KVM_GET_MSR_INDEX_LIST, list) < 0)
-        throw system_error(device_path_ + ": KVM_GET_MSR_INDEX_LIST", errno);
-    return {list->indices, list->indices + list->nmsrs};
-}
-
 } // namespace coldstart

@@ -33,8 +33,6 @@ class Kvm {
 
     /// KVM_GET_SUPPORTED_CPUID.
     CpuidTable supported_cpuid() const;
-    /// KVM_GET_MSR_INDEX_LIST: the MSRs that can be read and written.
-    std::vector<std::uint32_t> msr_indices() const;
 
   private:
     void require_extensions() const;
