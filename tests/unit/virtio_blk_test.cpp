@@ -25,6 +25,7 @@ class ManualDisk final : public DiskImage {
     DiskGeometry geometry() const noexcept override { return {512, 4096, 65536}; }
     std::uint32_t max_in_flight() const noexcept override { return 4; }
     void set_client(DiskClient& owner) noexcept override { client = &owner; }
+    void disconnect() noexcept override { client = nullptr; }
     void submit(const DiskRequest& request) noexcept override { waiting.push_back(request); }
     void commit() noexcept override { commits += waiting.empty() ? 0 : 1; }
     void reap() noexcept override {

@@ -174,6 +174,24 @@ TEST_CASE("a driver may reset its disk at any moment", "[virtio][threads]") {
     CHECK(wait_used(driver.queue(0), 1));
 }
 
+TEST_CASE("a disk goes away while its last completion is under way", "[virtio][threads]") {
+    const TempFile file(MiB);
+    ThreadReactor reactor;
+    for (unsigned round = 0; round < 60; ++round) {
+        const GuestMemory memory = GuestMemory::on_heap(MiB);
+        FakeIrqLine line;
+        VirtioMmioDevice mmio(std::make_unique<VirtioBlk>(
+                                  std::make_unique<RawDisk>(RawDiskOptions{file.path()}, reactor),
+                                  VirtioBlkOptions{}),
+                              memory, line, reactor);
+        VirtioDriver driver(mmio, memory);
+        driver.start(0, {64});
+        driver.queue(0).chain().out(request(virtio_blk::type_in, 0)).in(512).in(1).add();
+        driver.queue(0).kick();
+        CHECK(wait_used(driver.queue(0), 1));
+    }
+}
+
 TEST_CASE("pause, resume and destruction while a driver kicks", "[virtio][threads]") {
     const GuestMemory memory = GuestMemory::on_heap(MiB);
     FakeIrqLine line;

@@ -66,9 +66,9 @@ class DiskImage {
     virtual DiskGeometry geometry() const noexcept = 0;
     virtual std::uint32_t max_in_flight() const noexcept = 0;
 
-    /// Connects the owner; the image's destructor ends the connection, and after it no callback
-    /// runs.
     virtual void set_client(DiskClient& client) noexcept = 0;
+    /// After it no callback runs: the owner calls it while everything its callbacks use is there.
+    virtual void disconnect() noexcept = 0;
 
     /// Takes a request: inside the image, of whole blocks, at most max_in_flight() at once.
     virtual void submit(const DiskRequest& request) noexcept = 0;

@@ -51,13 +51,17 @@ RawDisk::RawDisk(const RawDiskOptions& options, Reactor& reactor)
 }
 
 RawDisk::~RawDisk() {
-    watch_.reset();
-    client_.store(nullptr, std::memory_order_release);
+    RawDisk::disconnect();
     drain();
 }
 
 void RawDisk::set_client(DiskClient& client) noexcept {
     client_.store(&client, std::memory_order_release);
+}
+
+void RawDisk::disconnect() noexcept {
+    watch_.reset();
+    client_.store(nullptr, std::memory_order_release);
 }
 
 std::span<iovec> RawDisk::segment_space(std::uint32_t tag) noexcept {

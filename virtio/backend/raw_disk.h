@@ -53,6 +53,7 @@ class RawDisk final : public DiskImage {
     DiskGeometry geometry() const noexcept override { return file_.geometry; }
     std::uint32_t max_in_flight() const noexcept override { return depth; }
     void set_client(DiskClient& client) noexcept override;
+    void disconnect() noexcept override;
     void submit(const DiskRequest& request) noexcept override;
     void commit() noexcept override { engine_->commit(); }
     void reap() noexcept override;

@@ -41,8 +41,7 @@ VirtioBlk::VirtioBlk(std::unique_ptr<DiskImage> image, const VirtioBlkOptions& o
 }
 
 VirtioBlk::~VirtioBlk() {
-    // Its callbacks use the members below it.
-    image_.reset();
+    image_->disconnect();
 }
 
 void VirtioBlk::build_config() noexcept {
