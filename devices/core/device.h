@@ -12,7 +12,9 @@
 #pragma once
 
 #include "devices/core/acpi_description.h"
+#include "devices/core/pci/pci_address.h"
 #include "vmm/base/irq_line.h"
+#include "vmm/base/memory_mapper.h"
 #include "vmm/base/state_io.h"
 
 #include <cstdint>
@@ -31,6 +33,11 @@ struct RegionShape {
     std::string_view name; ///< for logs and documentation: "registers", "config"
     BusKind bus = BusKind::pio;
     std::uint64_t size_bytes = 0; ///< 1..65536 for pio; any for mmio
+    /// Of an mmio region that is memory (a frame buffer, a ROM): its bytes, as many as size_bytes,
+    /// whole pages. Where the machine can, it shows them to the guest without an exit; read() and
+    /// write() still serve them, for the moments in which it can't.
+    std::byte* memory = nullptr;
+    MemoryAccess memory_access = MemoryAccess::read_write;
 };
 
 struct LineShape {
@@ -95,8 +102,9 @@ class Device {
 struct PlacedDevice {
     std::string id; ///< unique in the machine: "com1", "virtio0"
     const Device* device = nullptr;
-    std::vector<std::uint64_t> bases; ///< one a region: port number or GPA
-    std::vector<std::uint32_t> gsis;  ///< one a line
+    std::vector<std::uint64_t> bases;   ///< one a region: port number or GPA
+    std::vector<std::uint32_t> gsis;    ///< one a line
+    std::optional<PciAddress> pci = {}; ///< of a PCI function: bases and gsis are the guest's
 };
 
 /// All ones in the low `width` bytes: what an unclaimed or unknown read returns.

@@ -5,7 +5,9 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
+#include "devices/core/pci/pci_bus.h"
 #include "tests/fakes/fake_byte_stream.h"
+#include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
@@ -41,6 +43,10 @@ struct Fixture {
     fakes::FakePower power;
     fakes::FakeReactor reactor;
     fakes::FakeByteStream stream;
+    fakes::FakePlacer placer;
+    fakes::FakeMapper mapper;
+    fakes::FakeMsiRouter msis;
+    PciBus pci;
     CountingPostCodeSink post_codes;
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
     fakes::TempFile image{64 * KiB};
@@ -116,6 +122,10 @@ struct DeviceFactory {
                                     .power = fixture.power,
                                     .reactor = fixture.reactor,
                                     .lines = lines,
+                                    .placer = fixture.placer,
+                                    .mapper = fixture.mapper,
+                                    .msis = fixture.msis,
+                                    .pci = fixture.pci,
                                     .post_codes = &fixture.post_codes,
                                     .stream = &fixture.stream});
     }

@@ -1,6 +1,7 @@
 // Everything a Machine wants from around it, recorded: interrupts by GSI, doorbells, a clock.
 #pragma once
 
+#include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/guest_memory.h"
@@ -47,6 +48,11 @@ class FakeDoorbells final : public DoorbellRegistry {
         bells.push_back({pio, address, width, value, fd});
     }
 
+    void detach(bool pio, std::uint64_t address, unsigned width, std::uint64_t value,
+                int fd) noexcept override {
+        std::erase(bells, Bell{pio, address, width, value, fd});
+    }
+
     std::vector<Bell> bells;
 };
 
@@ -58,6 +64,8 @@ struct FakeMachineHost {
     FakeReactor reactor;
     FakeRouter router;
     FakeDoorbells doorbells;
+    FakeMapper mapper;
+    FakeMsiRouter msis;
 
     MachineHost host() {
         return {.config = config,
@@ -66,7 +74,9 @@ struct FakeMachineHost {
                 .power = power,
                 .reactor = reactor,
                 .irqs = router,
-                .doorbells = &doorbells};
+                .doorbells = &doorbells,
+                .mapper = &mapper,
+                .msis = &msis};
     }
 };
 

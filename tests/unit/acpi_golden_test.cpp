@@ -9,7 +9,7 @@
 using namespace coldstart;
 
 TEST_CASE("ACPI tables are those of the golden files", "[acpi][golden]") {
-    const auto folder = std::filesystem::path(__FILE__).parent_path() / ".." / "golden";
+    const auto folder = std::filesystem::path("tests/golden");
     for (const golden::AcpiConfig& config : golden::acpi_configs()) {
         INFO("tests/golden/README.md says how to renew " << config.name << ".acpi.txt");
         std::ifstream file(folder / (config.name + ".acpi.txt"), std::ios::binary);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "vmm/base/gpa.h"
+#include "vmm/base/irq_router.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/kvm/kvm.h"
 
@@ -17,12 +18,6 @@
 namespace coldstart {
 
 enum class SlotAccess { read_write, read_only };
-
-/// A message-signalled interrupt: Intel SDM vol. 3 section 11.11.
-struct MsiMessage {
-    std::uint64_t address = 0;
-    std::uint32_t data = 0;
-};
 
 /// A GSI beyond the IOAPIC's pins that an irqfd turns into a message.
 struct MsiRoute {

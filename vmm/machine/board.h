@@ -7,23 +7,30 @@
 #pragma once
 
 #include "api/command/vm_config.h"
+#include "devices/core/pci/pci_address.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace coldstart {
 
+/// A region that is nowhere until the guest places it (a chipset's base registers).
+inline constexpr std::uint64_t unplaced = ~std::uint64_t{0};
+
 struct BoardDevice {
-    std::string id = {};                     ///< unique in the machine: "com1", "disk0"
-    std::string type = {};                   ///< its name in the catalogue
-    std::vector<std::uint64_t> regions = {}; ///< one a region of the device: port or GPA
-    std::vector<std::uint32_t> gsis = {};    ///< one a line of the device
-    std::string function = {};               ///< behind a virtio transport: "virtio-blk"
-    std::size_t unit = 0;                    ///< which of the configuration's disks
-    std::string stream = {};                 ///< name of the byte stream behind a console
+    std::string id = {};   ///< unique in the machine: "com1", "disk0"
+    std::string type = {}; ///< its name in the catalogue
+    /// One a region of the device: port or GPA, or `unplaced` where the guest decides.
+    std::vector<std::uint64_t> regions = {};
+    std::vector<std::uint32_t> gsis = {}; ///< one a line of the device
+    std::optional<PciAddress> pci = {};   ///< of a PCI function: it has no regions nor gsis here
+    std::string function = {};            ///< behind a virtio transport: "virtio-blk"
+    std::size_t unit = 0;                 ///< which of the configuration's disks
+    std::string stream = {};              ///< name of the byte stream behind a console
 };
 
 /// The devices of board micro in the order in which they start and in which a guest finds them:

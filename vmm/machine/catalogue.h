@@ -17,9 +17,13 @@ class ByteStream;
 class Clock;
 class GuestMemory;
 class IrqLine;
+class MemoryMapper;
+class MsiRouter;
+class PciBus;
 class PostCodeSink;
 class PowerControl;
 class Reactor;
+class RegionPlacer;
 
 /// What a device may be given. Everything outlives the device.
 struct DeviceHost {
@@ -29,6 +33,10 @@ struct DeviceHost {
     PowerControl& power;
     Reactor& reactor;
     std::span<IrqLine* const> lines; ///< one a GSI of the board's entry, connected after `make`
+    RegionPlacer& placer;            ///< for regions that the guest moves
+    MemoryMapper& mapper;
+    MsiRouter& msis;
+    PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
     ByteStream* stream = nullptr; ///< there whenever the board's entry names one
 };

@@ -53,8 +53,24 @@ struct Machine::Slot {
     std::unique_ptr<Device> device;
 };
 
+/// Shows nothing: every access reaches the bus.
+class Machine::NoMapper final : public MemoryMapper {
+  public:
+    bool show(Gpa, std::span<std::byte>, MemoryAccess) noexcept override { return false; }
+    void hide(Gpa) noexcept override {}
+};
+
+class Machine::NoMessages final : public MsiRouter {
+  public:
+    std::unique_ptr<MsiLine> make_msi() override {
+        throw Error("this machine has no message-signalled interrupts");
+    }
+};
+
 Machine::Machine(std::span<const BoardDevice> board, const MachineHost& host,
-                 std::span<const CatalogueEntry> catalogue) {
+                 std::span<const CatalogueEntry> catalogue)
+    : no_mapper_(std::make_unique<NoMapper>()), no_messages_(std::make_unique<NoMessages>()),
+      placements_(bus_, host.doorbells, host.mapper) {
     for (const BoardDevice& entry : board)
         make(entry, host, catalogue);
     check_interrupts();
@@ -72,7 +88,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
         throw Error(cat("device id \"", printable(entry.id), "\" is there twice"));
     auto slot = std::make_unique<Slot>();
     std::vector<IrqLine*> lines;
-    for (std::size_t i = 0; i < entry.gsis.size(); ++i) {
+    const std::size_t line_count = entry.pci ? 1 : entry.gsis.size();
+    for (std::size_t i = 0; i < line_count; ++i) {
         slot->lines.push_back(std::make_unique<LateIrqLine>());
         lines.push_back(slot->lines.back().get());
     }
@@ -83,17 +100,31 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .power = host.power,
                                      .reactor = host.reactor,
                                      .lines = lines,
+                                     .placer = placements_,
+                                     .mapper = host.mapper != nullptr ? *host.mapper : *no_mapper_,
+                                     .msis = host.msis != nullptr ? *host.msis : *no_messages_,
+                                     .pci = pci_,
                                      .post_codes = host.post_codes,
                                      .stream = find_stream(host, entry)});
 
-    const Device& device = *slot->device;
-    if (device.regions().size() != entry.regions.size() ||
-        device.lines().size() != entry.gsis.size())
+    Device& device = *slot->device;
+    if (entry.pci)
+        add_function(entry, device);
+    else if (device.regions().size() != entry.regions.size() ||
+             device.lines().size() != entry.gsis.size())
         throw Error(cat(entry.id, ": the board gives ", entry.regions.size(), " regions and ",
                         entry.gsis.size(), " interrupts, a ", entry.type, " has ",
                         device.regions().size(), " and ", device.lines().size()));
-    placed_.push_back({entry.id, &device, entry.regions, entry.gsis});
+    placed_.push_back({entry.id, &device, entry.regions, entry.gsis, entry.pci});
     slots_.push_back(std::move(slot));
+}
+
+void Machine::add_function(const BoardDevice& entry, Device& device) {
+    auto* const function = dynamic_cast<PciFunction*>(&device);
+    if (function == nullptr)
+        throw Error(cat(entry.id, ": the board gives a PCI address, a ", entry.type,
+                        " is no PCI function"));
+    pci_.add(*entry.pci, *function);
 }
 
 void Machine::check_interrupts() const {
@@ -121,17 +152,19 @@ void Machine::wire(const MachineHost& host) {
         Slot& slot = *slots_[i];
         Device& device = *slot.device;
         const PlacedDevice& placed = placed_[i];
+        if (placed.pci) {
+            const unsigned pin = static_cast<const PciFunction&>(device).identity().interrupt_pin;
+            if (pin != 0)
+                slot.lines[0]->connect(pci_.connect_intx(*placed.pci, pin - 1));
+            continue;
+        }
         for (std::size_t line = 0; line < slot.lines.size(); ++line)
             slot.lines[line]->connect(
                 host.irqs.connect(placed.gsis[line], device.lines()[line].edge_triggered));
-        for (unsigned region = 0; region < placed.bases.size(); ++region)
-            bus_.add(device, region, placed.bases[region]);
-        if (host.doorbells == nullptr)
-            continue;
-        for (const Doorbell& bell : device.doorbells())
-            host.doorbells->attach(device.regions()[bell.region].bus == BusKind::pio,
-                                   placed.bases[bell.region] + bell.offset, bell.width, bell.value,
-                                   bell.event_fd);
+        for (unsigned region = 0; region < placed.bases.size(); ++region) {
+            if (placed.bases[region] != unplaced)
+                placements_.place_or_throw(device, region, placed.bases[region]);
+        }
     }
 }
 

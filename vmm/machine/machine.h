@@ -12,9 +12,12 @@
 // Missing: saving and restoring the devices together; adding and removing them at run time.
 #pragma once
 
+#include "devices/core/pci/pci_bus.h"
 #include "vmm/base/irq_router.h"
+#include "vmm/base/memory_mapper.h"
 #include "vmm/machine/bus.h"
 #include "vmm/machine/catalogue.h"
+#include "vmm/machine/placements.h"
 
 #include <functional>
 #include <map>
@@ -35,6 +38,8 @@ struct MachineHost {
     Reactor& reactor;
     IrqRouter& irqs;
     DoorbellRegistry* doorbells = nullptr; ///< none: kicks come as ordinary writes
+    MemoryMapper* mapper = nullptr;        ///< none: memory of devices goes by the bus
+    MsiRouter* msis = nullptr;             ///< none: a device that wants messages can't be made
     PostCodeSink* post_codes = nullptr;    ///< who hears of POST codes; none: they are only counted
     /// Behind consoles, by the name the board uses: "com1", "console", "debugcon".
     std::map<std::string, ByteStream*, std::less<>> streams = {};
@@ -51,6 +56,7 @@ class Machine {
     Machine& operator=(const Machine&) = delete;
 
     Bus& bus() noexcept { return bus_; }
+    PciBus& pci() noexcept { return pci_; }
     /// In the board's order: what the ACPI tables are made of.
     std::span<const PlacedDevice> devices() const noexcept { return placed_; }
     /// nullptr when there is none of this id.
@@ -69,13 +75,21 @@ class Machine {
 
     void make(const BoardDevice& entry, const MachineHost& host,
               std::span<const CatalogueEntry> catalogue);
+    void add_function(const BoardDevice& entry, Device& device);
     void wire(const MachineHost& host);
     void check_interrupts() const;
     void halt_last_to_first(std::size_t count);
 
+    class NoMapper;
+    class NoMessages;
+
+    std::unique_ptr<NoMapper> no_mapper_;
+    std::unique_ptr<NoMessages> no_messages_;
+    Bus bus_;
+    Placements placements_;
+    PciBus pci_;
     std::vector<std::unique_ptr<Slot>> slots_;
     std::vector<PlacedDevice> placed_;
-    Bus bus_;
 };
 
 } // namespace coldstart

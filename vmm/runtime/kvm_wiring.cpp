@@ -1,6 +1,7 @@
 #include "vmm/runtime/kvm_wiring.h"
 
 #include "vmm/base/error.h"
+#include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/base/unique_fd.h"
 
@@ -13,17 +14,15 @@ namespace coldstart {
 
 class KvmWiring::LevelLine final : public IrqLine {
   public:
-    LevelLine(const KvmWiring& wiring, std::uint32_t gsi) : wiring_(wiring), gsi_(gsi) {}
+    LevelLine(KvmWiring& wiring, std::uint32_t gsi) : wiring_(wiring), gsi_(gsi) {}
 
     void set_level(bool asserted) noexcept override {
-        if (level_.exchange(asserted, std::memory_order_acq_rel) == asserted)
-            return;
-        if (Vm* vm = wiring_.vm_.load(std::memory_order_acquire))
-            vm->set_irq_line(gsi_, asserted);
+        if (level_.exchange(asserted, std::memory_order_acq_rel) != asserted)
+            wiring_.change_level(gsi_, asserted ? 1 : -1);
     }
 
   private:
-    const KvmWiring& wiring_;
+    KvmWiring& wiring_;
     std::uint32_t gsi_;
     std::atomic<bool> level_{false};
 };
@@ -63,7 +62,75 @@ class KvmWiring::EdgeLine final : public IrqLine {
     UniqueFd event_;
 };
 
+class KvmWiring::MessageLine final : public MsiLine {
+  public:
+    MessageLine(KvmWiring& wiring, std::uint32_t gsi)
+        : wiring_(wiring), gsi_(gsi), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        if (!event_)
+            throw system_error("a message-signalled interrupt: eventfd", errno,
+                               "raise the limit of open files (ulimit -n)");
+        wiring_.message_lines_.push_back(this);
+    }
+    ~MessageLine() override {
+        if (Vm* vm = wiring_.vm_.load(std::memory_order_acquire))
+            unbind(*vm);
+        std::erase(wiring_.message_lines_, this);
+    }
+
+    void set_message(MsiMessage message) noexcept override { wiring_.set_route(gsi_, message); }
+
+    void send() noexcept override {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    }
+
+    void bind(Vm& vm) const { vm.add_irqfd(event_.get(), gsi_); }
+    void unbind(Vm& vm) const noexcept { vm.remove_irqfd(event_.get(), gsi_); }
+
+  private:
+    KvmWiring& wiring_;
+    std::uint32_t gsi_;
+    UniqueFd event_;
+};
+
+std::unique_ptr<MsiLine> KvmWiring::make_msi() {
+    auto line = std::make_unique<MessageLine>(*this, next_gsi_++);
+    if (Vm* vm = vm_.load(std::memory_order_acquire))
+        line->bind(*vm);
+    return line;
+}
+
+void KvmWiring::set_route(std::uint32_t gsi, MsiMessage message) noexcept {
+    const std::lock_guard guard(route_mutex_);
+    const auto known = std::find_if(routes_.begin(), routes_.end(),
+                                    [gsi](const MsiRoute& route) { return route.gsi == gsi; });
+    if (known != routes_.end() && known->message == message)
+        return;
+    try {
+        if (known != routes_.end())
+            known->message = message;
+        else
+            routes_.push_back({gsi, message});
+        if (Vm* vm = vm_.load(std::memory_order_acquire))
+            vm->set_routes(routes_);
+    } catch (const std::exception& error) {
+        log_warn(error.what());
+    }
+}
+
+void KvmWiring::change_level(std::uint32_t gsi, int by) noexcept {
+    const std::lock_guard guard(level_mutex_);
+    const bool was = asserting_[gsi] > 0;
+    asserting_[gsi] += by;
+    const bool is = asserting_[gsi] > 0;
+    Vm* const vm = vm_.load(std::memory_order_acquire);
+    if (was != is && vm != nullptr)
+        vm->set_irq_line(gsi, is);
+}
+
 std::unique_ptr<IrqLine> KvmWiring::connect(std::uint32_t gsi, bool edge_triggered) {
+    if (gsi >= Vm::ioapic_pins)
+        throw Error(cat("interrupt ", gsi, ": the IOAPIC has inputs 0 to ", Vm::ioapic_pins - 1));
     if (!edge_triggered)
         return std::make_unique<LevelLine>(*this, gsi);
     auto line = std::make_unique<EdgeLine>(*this, gsi);
@@ -74,9 +141,22 @@ std::unique_ptr<IrqLine> KvmWiring::connect(std::uint32_t gsi, bool edge_trigger
 
 void KvmWiring::attach(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
                        int event_fd) {
+    const std::lock_guard guard(doorbell_mutex_);
     doorbells_.push_back({pio, address, width_bytes, value, event_fd});
     if (vm_.load(std::memory_order_acquire) != nullptr)
         ring_up(doorbells_.back());
+}
+
+void KvmWiring::detach(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
+                       int event_fd) noexcept {
+    const std::lock_guard guard(doorbell_mutex_);
+    const auto gone = std::erase_if(doorbells_, [&](const DoorbellRecord& bell) {
+        return bell.pio == pio && bell.address == address && bell.width_bytes == width_bytes &&
+               bell.value == value && bell.event_fd == event_fd;
+    });
+    Vm* const vm = vm_.load(std::memory_order_acquire);
+    if (gone != 0 && vm != nullptr)
+        vm->remove_ioeventfd(pio, address, width_bytes, value, event_fd);
 }
 
 void KvmWiring::ring_up(const DoorbellRecord& doorbell) {
@@ -89,6 +169,13 @@ void KvmWiring::bind(Vm& vm) {
     vm_.store(&vm, std::memory_order_release);
     for (const EdgeLine* line : edge_lines_)
         line->bind(vm);
+    for (const MessageLine* line : message_lines_)
+        line->bind(vm);
+    {
+        const std::lock_guard guard(route_mutex_);
+        routes_.clear(); // the guest's tables are as after a reset
+    }
+    const std::lock_guard guard(doorbell_mutex_);
     for (const DoorbellRecord& doorbell : doorbells_)
         ring_up(doorbell);
 }
@@ -100,6 +187,9 @@ void KvmWiring::unbind() noexcept {
     // An eventfd interrupts one machine only: Linux 6.18 refuses it to the next until it is free.
     for (const EdgeLine* line : edge_lines_)
         line->unbind(*vm);
+    for (const MessageLine* line : message_lines_)
+        line->unbind(*vm);
+    const std::lock_guard guard(doorbell_mutex_);
     for (const DoorbellRecord& doorbell : doorbells_)
         vm->remove_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
                              doorbell.event_fd);

@@ -1,0 +1,72 @@
+#include "vmm/machine/placements.h"
+
+#include "vmm/base/error.h"
+#include "vmm/base/log.h"
+
+namespace coldstart {
+
+bool Placements::place(Device& device, unsigned region, std::uint64_t base) noexcept {
+    const std::lock_guard guard(mutex_);
+    withdraw_locked(device, region);
+    if (!bus_.try_add(device, region, base))
+        return false;
+    bases_[{&device, region}] = base;
+    show_memory(device, region, base);
+    ring(device, region, base, true);
+    return true;
+}
+
+void Placements::place_or_throw(Device& device, unsigned region, std::uint64_t base) {
+    const std::lock_guard guard(mutex_);
+    bus_.add(device, region, base);
+    bases_[{&device, region}] = base;
+    show_memory(device, region, base);
+    ring(device, region, base, true);
+}
+
+void Placements::withdraw(Device& device, unsigned region) noexcept {
+    const std::lock_guard guard(mutex_);
+    withdraw_locked(device, region);
+}
+
+void Placements::withdraw_locked(Device& device, unsigned region) noexcept {
+    const auto found = bases_.find({&device, region});
+    if (found == bases_.end())
+        return;
+    const std::uint64_t base = found->second;
+    bases_.erase(found);
+    const RegionShape shape = device.regions()[region];
+    ring(device, region, base, false);
+    if (shape.memory != nullptr && mapper_ != nullptr)
+        mapper_->hide(Gpa(base));
+    bus_.remove(shape.bus, base);
+}
+
+void Placements::show_memory(Device& device, unsigned region, std::uint64_t base) noexcept {
+    const RegionShape shape = device.regions()[region];
+    // Where it can't be shown the bus serves it, access by access.
+    if (shape.memory != nullptr && mapper_ != nullptr)
+        mapper_->show(Gpa(base), {shape.memory, shape.size_bytes}, shape.memory_access);
+}
+
+void Placements::ring(Device& device, unsigned region, std::uint64_t base, bool attach) noexcept {
+    if (doorbells_ == nullptr)
+        return;
+    const bool pio = device.regions()[region].bus == BusKind::pio;
+    for (const Doorbell& bell : device.doorbells()) {
+        if (bell.region != region)
+            continue;
+        const std::uint64_t address = base + bell.offset;
+        if (!attach) {
+            doorbells_->detach(pio, address, bell.width, bell.value, bell.event_fd);
+            continue;
+        }
+        try {
+            doorbells_->attach(pio, address, bell.width, bell.value, bell.event_fd);
+        } catch (const Error&) {
+            // The kick then comes as an ordinary write: slower, and right.
+        }
+    }
+}
+
+} // namespace coldstart
