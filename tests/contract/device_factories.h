@@ -48,6 +48,7 @@ struct Fixture {
     fakes::FakeMsiRouter msis;
     PciBus pci;
     CountingPostCodeSink post_codes;
+    std::array<std::byte, 8192> firmware{};
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
     fakes::TempFile image{64 * KiB};
     VmConfig config;
@@ -127,6 +128,7 @@ struct DeviceFactory {
                                     .msis = fixture.msis,
                                     .pci = fixture.pci,
                                     .post_codes = &fixture.post_codes,
+                                    .firmware = fixture.firmware,
                                     .stream = &fixture.stream});
     }
 };

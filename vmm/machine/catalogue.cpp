@@ -6,6 +6,7 @@
 #include "devices/i8042/i8042_reset.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
+#include "devices/rom/rom.h"
 #include "devices/uart16550/uart16550.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
@@ -67,6 +68,12 @@ std::unique_ptr<Device> make_post_port(const BoardDevice&, const DeviceHost& hos
 
 std::unique_ptr<Device> make_pvpanic(const BoardDevice&, const DeviceHost& host) {
     return std::make_unique<PvPanic>(host.power);
+}
+
+std::unique_ptr<Device> make_rom(const BoardDevice& entry, const DeviceHost& host) {
+    if (host.firmware.empty())
+        throw Error(cat(entry.id, ": there is no firmware to put into it"));
+    return std::make_unique<Rom>(host.firmware);
 }
 
 std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost& host) {
@@ -132,10 +139,15 @@ std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceH
 }
 
 constexpr CatalogueEntry devices[] = {
-    {"uart16550", make_uart16550}, {"i8042-reset", make_i8042_reset},
-    {"cmos", make_cmos},           {"acpi-pm", make_acpi_pm},
-    {"post-port", make_post_port}, {"pvpanic", make_pvpanic},
-    {"debugcon", make_debugcon},   {"virtio-mmio", make_virtio_mmio, virtio_function_names},
+    {"uart16550", make_uart16550},
+    {"i8042-reset", make_i8042_reset},
+    {"cmos", make_cmos},
+    {"acpi-pm", make_acpi_pm},
+    {"post-port", make_post_port},
+    {"pvpanic", make_pvpanic},
+    {"debugcon", make_debugcon},
+    {"rom", make_rom},
+    {"virtio-mmio", make_virtio_mmio, virtio_function_names},
 };
 
 } // namespace

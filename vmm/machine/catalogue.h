@@ -38,7 +38,8 @@ struct DeviceHost {
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
-    ByteStream* stream = nullptr; ///< there whenever the board's entry names one
+    std::span<std::byte> firmware = {}; ///< whole pages that end at 4 GiB; empty: none
+    ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
 };
 
 struct CatalogueEntry {
