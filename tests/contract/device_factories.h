@@ -3,9 +3,9 @@
 #pragma once
 
 #include "devices/acpi_pm/acpi_pm.h"
+#include "devices/core/pci/pci_bus.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
-#include "devices/core/pci/pci_bus.h"
 #include "tests/fakes/fake_byte_stream.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
@@ -19,6 +19,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,19 +74,14 @@ struct DeviceHabits {
 
 /// Brings up whatever is behind the registers and gives each queue a chain that every function can
 /// work with in some way: a block read of sector 0, bytes to print, room for input or entropy.
-inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
+inline void drive_virtio(fakes::VirtioDriver& driver, Fixture& fixture) {
     fixture.memory.fill(Gpa(0), fixture.memory.size_bytes(), std::byte{0});
-    fakes::VirtioDriver driver(device, fixture.memory);
     driver.reset();
     if (!driver.negotiate(driver.offered()))
         return;
     std::vector<fakes::VirtioDriver::Queue*> queues;
-    for (unsigned index = 0; index < 16; ++index) {
-        driver.write(0x30, index);
-        if (driver.read(0x34) == 0)
-            break;
+    while (queues.size() < 16 && driver.queue_max_size(static_cast<unsigned>(queues.size())) != 0)
         queues.push_back(&driver.add_queue(8));
-    }
     driver.set_status(4);
     const bool breaks_rules = ++fixture.guest_actions % 4 == 0; // the device wants a reset then
     for (fakes::VirtioDriver::Queue* queue : queues) {
@@ -94,6 +90,37 @@ inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
             queue->set_avail_index(100);
         queue->kick();
     }
+}
+
+inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
+    fakes::VirtioDriver driver(device, fixture.memory);
+    drive_virtio(driver, fixture);
+}
+
+/// The same over PCI, by INTx and by MSI-X in turn, and with a few writes to configuration space
+/// that nobody expects.
+inline void drive_virtio_pci(Device& device, Fixture& fixture) {
+    auto& function = static_cast<PciFunction&>(device);
+    auto transport = std::make_unique<fakes::PciTransport>(function);
+    fakes::PciTransport& pci = *transport;
+    fakes::VirtioDriver driver(std::move(transport), fixture.memory);
+    if (!pci.complete())
+        return; // what the function says of itself was damaged with its state
+    std::mt19937_64 random(fixture.guest_actions);
+    for (unsigned i = 0; i < 8; ++i) {
+        const unsigned width = 1u << random() % 3;
+        const auto offset = static_cast<unsigned>(random() % 256 / width * width);
+        function.config_write(offset, width, static_cast<std::uint32_t>(random()));
+        function.config_read(offset, width);
+    }
+    pci.switch_on();
+    pci.enable_msix(fixture.guest_actions % 3 == 2);
+    for (unsigned vector = 0; vector < pci.vectors(); ++vector)
+        pci.set_vector(vector, vector, random() % 4 == 0);
+    drive_virtio(driver, fixture);
+    for (unsigned queue = 0; queue < 16; ++queue)
+        pci.choose_queue_vector(queue, static_cast<std::uint32_t>(random() % 4));
+    pci.choose_config_vector(static_cast<std::uint32_t>(random() % 4));
 }
 
 inline constexpr std::array device_habits = {
@@ -105,6 +132,7 @@ inline constexpr std::array device_habits = {
         .type = "acpi-pm",
         .host_action = [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},
     DeviceHabits{.type = "virtio-mmio", .guest_action = drive_virtio_mmio},
+    DeviceHabits{.type = "virtio-pci", .guest_action = drive_virtio_pci},
 };
 
 struct DeviceFactory {

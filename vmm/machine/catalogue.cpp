@@ -13,6 +13,7 @@
 #include "virtio/console/virtio_console.h"
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
+#include "virtio/transport/pci/virtio_pci_device.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
@@ -129,15 +130,30 @@ constexpr auto virtio_function_names = [] {
     return names;
 }();
 
-std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceHost& host) {
+std::unique_ptr<VirtioDevice> make_virtio(const BoardDevice& entry, const DeviceHost& host) {
     for (const VirtioEntry& known : virtio_functions) {
         if (known.function == entry.function)
-            return std::make_unique<VirtioMmioDevice>(known.make(entry, host), host.memory,
-                                                      line(entry, host), host.reactor);
+            return known.make(entry, host);
     }
     throw Error(cat(entry.id, ": no virtio device \"", entry.function, "\" in the catalogue"));
 }
 
+std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<VirtioMmioDevice>(make_virtio(entry, host), host.memory,
+                                              line(entry, host), host.reactor);
+}
+
+std::unique_ptr<Device> make_virtio_pci(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<VirtioPciDevice>(make_virtio(entry, host),
+                                             VirtioPciHost{.memory = host.memory,
+                                                           .reactor = host.reactor,
+                                                           .placer = host.placer,
+                                                           .msis = host.msis,
+                                                           .intx = &line(entry, host)});
+}
+
+// One line a device, so that two branches that add one do not meet.
+// clang-format off
 constexpr CatalogueEntry devices[] = {
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
@@ -148,7 +164,9 @@ constexpr CatalogueEntry devices[] = {
     {"debugcon", make_debugcon},
     {"rom", make_rom},
     {"virtio-mmio", make_virtio_mmio, virtio_function_names},
+    {"virtio-pci", make_virtio_pci, virtio_function_names},
 };
+// clang-format on
 
 } // namespace
 
