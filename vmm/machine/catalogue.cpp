@@ -3,6 +3,7 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
+#include "devices/fw_cfg/fw_cfg.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
@@ -73,6 +74,12 @@ std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost
     return std::make_unique<DebugConsole>(stream(entry, host));
 }
 
+std::unique_ptr<Device> make_fw_cfg(const BoardDevice&, const DeviceHost& host) {
+    static const FwCfgItems nothing;
+    const FwCfgItems& items = host.fw_cfg != nullptr ? *host.fw_cfg : nothing;
+    return std::make_unique<FwCfg>(items, host.memory, host.clock);
+}
+
 DiskCacheMode cache_mode(DiskCache cache) {
     switch (cache) {
     case DiskCache::none:
@@ -132,10 +139,15 @@ std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceH
 }
 
 constexpr CatalogueEntry devices[] = {
-    {"uart16550", make_uart16550}, {"i8042-reset", make_i8042_reset},
-    {"cmos", make_cmos},           {"acpi-pm", make_acpi_pm},
-    {"post-port", make_post_port}, {"pvpanic", make_pvpanic},
-    {"debugcon", make_debugcon},   {"virtio-mmio", make_virtio_mmio, virtio_function_names},
+    {"uart16550", make_uart16550},
+    {"i8042-reset", make_i8042_reset},
+    {"cmos", make_cmos},
+    {"acpi-pm", make_acpi_pm},
+    {"post-port", make_post_port},
+    {"pvpanic", make_pvpanic},
+    {"fw-cfg", make_fw_cfg},
+    {"debugcon", make_debugcon},
+    {"virtio-mmio", make_virtio_mmio, virtio_function_names},
 };
 
 } // namespace

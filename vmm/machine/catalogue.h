@@ -15,6 +15,7 @@ namespace coldstart {
 
 class ByteStream;
 class Clock;
+class FwCfgItems;
 class GuestMemory;
 class IrqLine;
 class MemoryMapper;
@@ -38,7 +39,8 @@ struct DeviceHost {
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
-    ByteStream* stream = nullptr; ///< there whenever the board's entry names one
+    const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing
+    ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
 };
 
 struct CatalogueEntry {

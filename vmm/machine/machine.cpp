@@ -105,6 +105,7 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .msis = host.msis != nullptr ? *host.msis : *no_messages_,
                                      .pci = pci_,
                                      .post_codes = host.post_codes,
+                                     .fw_cfg = host.fw_cfg,
                                      .stream = find_stream(host, entry)});
 
     Device& device = *slot->device;

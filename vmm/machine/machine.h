@@ -41,6 +41,7 @@ struct MachineHost {
     MemoryMapper* mapper = nullptr;        ///< none: memory of devices goes by the bus
     MsiRouter* msis = nullptr;             ///< none: a device that wants messages can't be made
     PostCodeSink* post_codes = nullptr;    ///< who hears of POST codes; none: they are only counted
+    const FwCfgItems* fw_cfg = nullptr;    ///< what firmware is told; none: nothing
     /// Behind consoles, by the name the board uses: "com1", "console", "debugcon".
     std::map<std::string, ByteStream*, std::less<>> streams = {};
 };
