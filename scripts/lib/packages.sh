@@ -6,7 +6,7 @@
 
 # To compile coldstart.
 PACKAGES_BUILD=(
-    g++ cmake ninja-build pkg-config ccache git
+    g++ cmake ninja-build pkg-config ccache git nasm
     liburing-dev libfdt-dev nlohmann-json3-dev libmd-dev
     zlib1g-dev liblz4-dev libzstd-dev liblzma-dev libbz2-dev catch2
 )
@@ -26,5 +26,5 @@ PACKAGES_LAB=(qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-uti
 PACKAGES_TEST=(
     "${PACKAGES_BUILD[@]}" "${PACKAGES_GUEST[@]}" "${PACKAGES_LAB[@]}" "${PACKAGES_FIRMWARE[@]}"
     clang clang-format clang-tidy libclang-rt-14-dev
-    nasm acpica-tools u-boot-tools device-tree-compiler tmux socat python3 shellcheck util-linux
+    acpica-tools u-boot-tools device-tree-compiler tmux socat python3 shellcheck util-linux
 )

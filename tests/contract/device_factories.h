@@ -4,6 +4,10 @@
 
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/core/pci/pci_bus.h"
+<<<<<<< HEAD
+=======
+#include "devices/fw_cfg/fw_cfg_items.h"
+>>>>>>> fwcfg
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "tests/fakes/fake_byte_stream.h"
@@ -37,7 +41,15 @@ class CountingPostCodeSink final : public PostCodeSink {
 
 /// The surroundings of one device. It outlives the device.
 struct Fixture {
-    Fixture() { config.disks.emplace_back().path = image.path(); }
+    Fixture() {
+        config.disks.emplace_back().path = image.path();
+        fw_cfg.add(0x05, std::vector<std::byte>(2, std::byte{1}));
+        fw_cfg.add(0x8004, std::vector<std::byte>(121, std::byte{2}));
+        fw_cfg.add_file("etc/e820", std::vector<std::byte>(60, std::byte{3}));
+        fw_cfg.add_writable_file("etc/log", std::vector<std::byte>(16), [](ByteView) {});
+        fw_cfg.add_generated_file("etc/made", 100,
+                                  [] { return std::vector<std::byte>(90, std::byte{4}); });
+    }
 
     std::array<fakes::FakeIrqLine, 4> irqs; ///< by index in Device::lines
     fakes::FakeClock clock;
@@ -53,6 +65,7 @@ struct Fixture {
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
     fakes::TempFile image{64 * KiB};
     VmConfig config;
+    FwCfgItems fw_cfg;
     unsigned guest_actions = 0;
 };
 
@@ -92,6 +105,7 @@ inline void drive_virtio(fakes::VirtioDriver& driver, Fixture& fixture) {
     }
 }
 
+<<<<<<< HEAD
 inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
     fakes::VirtioDriver driver(device, fixture.memory);
     drive_virtio(driver, fixture);
@@ -121,6 +135,20 @@ inline void drive_virtio_pci(Device& device, Fixture& fixture) {
     for (unsigned queue = 0; queue < 16; ++queue)
         pci.choose_queue_vector(queue, static_cast<std::uint32_t>(random() % 4));
     pci.choose_config_vector(static_cast<std::uint32_t>(random() % 4));
+=======
+/// One DMA transfer of any kind, of any item, now and then to where no memory is.
+inline void drive_fw_cfg(Device& device, Fixture& fixture) {
+    constexpr std::array<std::uint32_t, 10> keys = {0,    1,    5,    0x19,   0x20,
+                                                    0x21, 0x22, 0x23, 0x8004, 9};
+    constexpr std::array<std::uint32_t, 5> kinds = {0x02, 0x04, 0x08, 0x10, 0x12};
+    const unsigned turn = ++fixture.guest_actions;
+    const std::uint32_t select = turn % 3 != 0 ? 0x08 | keys[turn % keys.size()] << 16 : 0;
+    const std::uint32_t order[4] = {__builtin_bswap32(select | kinds[turn / 7 % kinds.size()]),
+                                    __builtin_bswap32(turn % 11 * 8), turn % 13 == 0 ? ~0u : 0,
+                                    __builtin_bswap32(0x2000)};
+    fixture.memory.write(Gpa(0x1000), std::as_bytes(std::span(order)));
+    device.write(1, 4, 4, __builtin_bswap32(0x1000));
+>>>>>>> fwcfg
 }
 
 inline constexpr std::array device_habits = {
@@ -131,6 +159,7 @@ inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "acpi-pm",
         .host_action = [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},
+    DeviceHabits{.type = "fw-cfg", .guest_action = drive_fw_cfg},
     DeviceHabits{.type = "virtio-mmio", .guest_action = drive_virtio_mmio},
     DeviceHabits{.type = "virtio-pci", .guest_action = drive_virtio_pci},
 };
@@ -156,7 +185,11 @@ struct DeviceFactory {
                                     .msis = fixture.msis,
                                     .pci = fixture.pci,
                                     .post_codes = &fixture.post_codes,
+<<<<<<< HEAD
                                     .firmware = fixture.firmware,
+=======
+                                    .fw_cfg = &fixture.fw_cfg,
+>>>>>>> fwcfg
                                     .stream = &fixture.stream});
     }
 };

@@ -3,6 +3,7 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
+#include "devices/fw_cfg/fw_cfg.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
@@ -79,6 +80,12 @@ std::unique_ptr<Device> make_rom(const BoardDevice& entry, const DeviceHost& hos
 
 std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<DebugConsole>(stream(entry, host));
+}
+
+std::unique_ptr<Device> make_fw_cfg(const BoardDevice&, const DeviceHost& host) {
+    static const FwCfgItems nothing;
+    const FwCfgItems& items = host.fw_cfg != nullptr ? *host.fw_cfg : nothing;
+    return std::make_unique<FwCfg>(items, host.memory, host.clock);
 }
 
 DiskCacheMode cache_mode(DiskCache cache) {
@@ -165,6 +172,7 @@ constexpr CatalogueEntry devices[] = {
     {"rom", make_rom},
     {"virtio-mmio", make_virtio_mmio, virtio_function_names},
     {"virtio-pci", make_virtio_pci, virtio_function_names},
+    {"fw-cfg", make_fw_cfg},
 };
 // clang-format on
 
