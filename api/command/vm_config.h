@@ -41,6 +41,9 @@ struct VmConfig {
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
     std::string kernel_path;
+    std::string firmware_path;       ///< ROM or flash image run from the reset vector
+    std::string nvram_path;          ///< flash variable store, kept across runs; empty: none
+    std::string nvram_template_path; ///< what it is made from when absent; may be empty
     std::optional<std::string> initrd_path;
     std::optional<std::string> command_line; ///< absent: the default of the board
     std::uint32_t cpus = 1;                  ///< 1..max_cpus

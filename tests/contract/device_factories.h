@@ -36,7 +36,11 @@ class CountingPostCodeSink final : public PostCodeSink {
 
 /// The surroundings of one device. It outlives the device.
 struct Fixture {
-    Fixture() { config.disks.emplace_back().path = image.path(); }
+    Fixture() {
+        config.disks.emplace_back().path = image.path();
+        config.firmware_path = code_flash.path();
+        config.nvram_path = vars_flash.path();
+    }
 
     std::array<fakes::FakeIrqLine, 4> irqs; ///< by index in Device::lines
     fakes::FakeClock clock;
@@ -50,6 +54,7 @@ struct Fixture {
     CountingPostCodeSink post_codes;
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
     fakes::TempFile image{64 * KiB};
+    fakes::TempFile code_flash{8 * KiB}, vars_flash{8 * KiB};
     VmConfig config;
     unsigned guest_actions = 0;
 };
@@ -99,6 +104,7 @@ inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
         .host_action = [](Device& device) { static_cast<Uart16550&>(device).receive_break(); }},
+    DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
     DeviceHabits{
         .type = "acpi-pm",

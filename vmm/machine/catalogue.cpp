@@ -3,6 +3,7 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
+#include "devices/flash/cfi_flash.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
@@ -73,6 +74,15 @@ std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost
     return std::make_unique<DebugConsole>(stream(entry, host));
 }
 
+constexpr std::string_view flash_functions[] = {"code", "vars"};
+
+std::unique_ptr<Device> make_cfi_flash(const BoardDevice& entry, const DeviceHost& host) {
+    FileFlashOptions file{.path = host.config.firmware_path, .read_only = true};
+    if (entry.function == "vars")
+        file = {.path = host.config.nvram_path, .template_path = host.config.nvram_template_path};
+    return std::make_unique<CfiFlash>(open_flash_file(file), host.placer, host.reactor);
+}
+
 DiskCacheMode cache_mode(DiskCache cache) {
     switch (cache) {
     case DiskCache::none:
@@ -132,10 +142,15 @@ std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceH
 }
 
 constexpr CatalogueEntry devices[] = {
-    {"uart16550", make_uart16550}, {"i8042-reset", make_i8042_reset},
-    {"cmos", make_cmos},           {"acpi-pm", make_acpi_pm},
-    {"post-port", make_post_port}, {"pvpanic", make_pvpanic},
-    {"debugcon", make_debugcon},   {"virtio-mmio", make_virtio_mmio, virtio_function_names},
+    {"cfi-flash", make_cfi_flash, flash_functions},
+    {"uart16550", make_uart16550},
+    {"i8042-reset", make_i8042_reset},
+    {"cmos", make_cmos},
+    {"acpi-pm", make_acpi_pm},
+    {"post-port", make_post_port},
+    {"pvpanic", make_pvpanic},
+    {"debugcon", make_debugcon},
+    {"virtio-mmio", make_virtio_mmio, virtio_function_names},
 };
 
 } // namespace
