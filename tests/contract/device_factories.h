@@ -43,12 +43,17 @@ class CountingPostCodeSink final : public PostCodeSink {
 struct Fixture {
     Fixture() {
         config.disks.emplace_back().path = image.path();
+<<<<<<< HEAD
         fw_cfg.add(0x05, std::vector<std::byte>(2, std::byte{1}));
         fw_cfg.add(0x8004, std::vector<std::byte>(121, std::byte{2}));
         fw_cfg.add_file("etc/e820", std::vector<std::byte>(60, std::byte{3}));
         fw_cfg.add_writable_file("etc/log", std::vector<std::byte>(16), [](ByteView) {});
         fw_cfg.add_generated_file("etc/made", 100,
                                   [] { return std::vector<std::byte>(90, std::byte{4}); });
+=======
+        config.firmware_path = code_flash.path();
+        config.nvram_path = vars_flash.path();
+>>>>>>> legacy
     }
 
     std::array<fakes::FakeIrqLine, 4> irqs; ///< by index in Device::lines
@@ -64,6 +69,7 @@ struct Fixture {
     std::array<std::byte, 8192> firmware{};
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
     fakes::TempFile image{64 * KiB};
+    fakes::TempFile code_flash{8 * KiB}, vars_flash{8 * KiB};
     VmConfig config;
     FwCfgItems fw_cfg;
     unsigned guest_actions = 0;
@@ -155,6 +161,7 @@ inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
         .host_action = [](Device& device) { static_cast<Uart16550&>(device).receive_break(); }},
+    DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
     DeviceHabits{
         .type = "acpi-pm",

@@ -4,6 +4,7 @@
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
 #include "devices/fw_cfg/fw_cfg.h"
+#include "devices/flash/cfi_flash.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
@@ -86,6 +87,13 @@ std::unique_ptr<Device> make_fw_cfg(const BoardDevice&, const DeviceHost& host) 
     static const FwCfgItems nothing;
     const FwCfgItems& items = host.fw_cfg != nullptr ? *host.fw_cfg : nothing;
     return std::make_unique<FwCfg>(items, host.memory, host.clock);
+constexpr std::string_view flash_functions[] = {"code", "vars"};
+
+std::unique_ptr<Device> make_cfi_flash(const BoardDevice& entry, const DeviceHost& host) {
+    FileFlashOptions file{.path = host.config.firmware_path, .read_only = true};
+    if (entry.function == "vars")
+        file = {.path = host.config.nvram_path, .template_path = host.config.nvram_template_path};
+    return std::make_unique<CfiFlash>(open_flash_file(file), host.placer, host.reactor);
 }
 
 DiskCacheMode cache_mode(DiskCache cache) {
@@ -162,6 +170,7 @@ std::unique_ptr<Device> make_virtio_pci(const BoardDevice& entry, const DeviceHo
 // One line a device, so that two branches that add one do not meet.
 // clang-format off
 constexpr CatalogueEntry devices[] = {
+    {"cfi-flash", make_cfi_flash, flash_functions},
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
     {"cmos", make_cmos},
