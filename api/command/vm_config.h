@@ -41,17 +41,10 @@ struct VmConfig {
     std::string id; ///< names the machine in its log lines; may be empty
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
-<<<<<<< HEAD
     std::string firmware_path; ///< ROM or flash image; board pc
     std::string nvram_path;    ///< UEFI variable store, below the firmware
     std::string nvram_template_path; ///< what nvram_path is made of when it does not exist
     std::string kernel_path;         ///< may be empty with a firmware, which then boots a disk
-=======
-    std::string kernel_path;
-    std::string firmware_path;       ///< ROM or flash image run from the reset vector
-    std::string nvram_path;          ///< flash variable store, kept across runs; empty: none
-    std::string nvram_template_path; ///< what it is made from when absent; may be empty
->>>>>>> legacy
     std::optional<std::string> initrd_path;
     std::optional<std::string> command_line; ///< absent: the default of the board
     std::uint32_t cpus = 1;                  ///< 1..max_cpus

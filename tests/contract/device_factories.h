@@ -4,10 +4,7 @@
 
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/core/pci/pci_bus.h"
-<<<<<<< HEAD
-=======
 #include "devices/fw_cfg/fw_cfg_items.h"
->>>>>>> fwcfg
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "tests/fakes/fake_byte_stream.h"
@@ -43,17 +40,14 @@ class CountingPostCodeSink final : public PostCodeSink {
 struct Fixture {
     Fixture() {
         config.disks.emplace_back().path = image.path();
-<<<<<<< HEAD
         fw_cfg.add(0x05, std::vector<std::byte>(2, std::byte{1}));
         fw_cfg.add(0x8004, std::vector<std::byte>(121, std::byte{2}));
         fw_cfg.add_file("etc/e820", std::vector<std::byte>(60, std::byte{3}));
         fw_cfg.add_writable_file("etc/log", std::vector<std::byte>(16), [](ByteView) {});
         fw_cfg.add_generated_file("etc/made", 100,
                                   [] { return std::vector<std::byte>(90, std::byte{4}); });
-=======
         config.firmware_path = code_flash.path();
         config.nvram_path = vars_flash.path();
->>>>>>> legacy
     }
 
     std::array<fakes::FakeIrqLine, 4> irqs; ///< by index in Device::lines
@@ -111,7 +105,6 @@ inline void drive_virtio(fakes::VirtioDriver& driver, Fixture& fixture) {
     }
 }
 
-<<<<<<< HEAD
 inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
     fakes::VirtioDriver driver(device, fixture.memory);
     drive_virtio(driver, fixture);
@@ -141,7 +134,8 @@ inline void drive_virtio_pci(Device& device, Fixture& fixture) {
     for (unsigned queue = 0; queue < 16; ++queue)
         pci.choose_queue_vector(queue, static_cast<std::uint32_t>(random() % 4));
     pci.choose_config_vector(static_cast<std::uint32_t>(random() % 4));
-=======
+}
+
 /// One DMA transfer of any kind, of any item, now and then to where no memory is.
 inline void drive_fw_cfg(Device& device, Fixture& fixture) {
     constexpr std::array<std::uint32_t, 10> keys = {0,    1,    5,    0x19,   0x20,
@@ -154,7 +148,6 @@ inline void drive_fw_cfg(Device& device, Fixture& fixture) {
                                     __builtin_bswap32(0x2000)};
     fixture.memory.write(Gpa(0x1000), std::as_bytes(std::span(order)));
     device.write(1, 4, 4, __builtin_bswap32(0x1000));
->>>>>>> fwcfg
 }
 
 inline constexpr std::array device_habits = {
@@ -192,11 +185,8 @@ struct DeviceFactory {
                                     .msis = fixture.msis,
                                     .pci = fixture.pci,
                                     .post_codes = &fixture.post_codes,
-<<<<<<< HEAD
                                     .firmware = fixture.firmware,
-=======
                                     .fw_cfg = &fixture.fw_cfg,
->>>>>>> fwcfg
                                     .stream = &fixture.stream});
     }
 };

@@ -87,6 +87,8 @@ std::unique_ptr<Device> make_fw_cfg(const BoardDevice&, const DeviceHost& host) 
     static const FwCfgItems nothing;
     const FwCfgItems& items = host.fw_cfg != nullptr ? *host.fw_cfg : nothing;
     return std::make_unique<FwCfg>(items, host.memory, host.clock);
+}
+
 constexpr std::string_view flash_functions[] = {"code", "vars"};
 
 std::unique_ptr<Device> make_cfi_flash(const BoardDevice& entry, const DeviceHost& host) {

@@ -39,11 +39,8 @@ struct DeviceHost {
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
-<<<<<<< HEAD
     std::span<std::byte> firmware = {}; ///< whole pages that end at 4 GiB; empty: none
-=======
     const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing
->>>>>>> fwcfg
     ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
 };
 

@@ -105,11 +105,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .msis = host.msis != nullptr ? *host.msis : *no_messages_,
                                      .pci = pci_,
                                      .post_codes = host.post_codes,
-<<<<<<< HEAD
                                      .firmware = host.firmware,
-=======
                                      .fw_cfg = host.fw_cfg,
->>>>>>> fwcfg
                                      .stream = find_stream(host, entry)});
 
     Device& device = *slot->device;
