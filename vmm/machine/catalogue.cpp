@@ -4,8 +4,11 @@
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
 #include "devices/i8042/i8042_reset.h"
+#include "devices/ich9/ich9_lpc.h"
+#include "devices/ich9/ich9_smbus.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
+#include "devices/q35/q35_mch.h"
 #include "devices/uart16550/uart16550.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
@@ -13,6 +16,7 @@
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 #include "vmm/base/error.h"
+#include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
 
 #include <array>
@@ -71,6 +75,28 @@ std::unique_ptr<Device> make_pvpanic(const BoardDevice&, const DeviceHost& host)
 
 std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<DebugConsole>(stream(entry, host));
+}
+
+std::unique_ptr<Device> make_q35_mch(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Q35Mch>(Q35MchHost{
+        .pci = host.pci,
+        .placer = host.placer,
+        .mapper = host.mapper,
+        .power = host.power,
+        .shadow_ram = host.memory.range(ShadowMemory::base, ShadowMemory::size_bytes),
+        .low_rom = host.low_rom});
+}
+
+std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Ich9Lpc>(Ich9LpcHost{.pci = host.pci,
+                                                 .placer = host.placer,
+                                                 .clock = host.clock,
+                                                 .power = host.power,
+                                                 .lines = host.lines});
+}
+
+std::unique_ptr<Device> make_ich9_smbus(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<Ich9Smbus>(host.placer, line(entry, host));
 }
 
 DiskCacheMode cache_mode(DiskCache cache) {
@@ -136,6 +162,8 @@ constexpr CatalogueEntry devices[] = {
     {"cmos", make_cmos},           {"acpi-pm", make_acpi_pm},
     {"post-port", make_post_port}, {"pvpanic", make_pvpanic},
     {"debugcon", make_debugcon},   {"virtio-mmio", make_virtio_mmio, virtio_function_names},
+    {"q35-mch", make_q35_mch},     {"ich9-lpc", make_ich9_lpc},
+    {"ich9-smbus", make_ich9_smbus},
 };
 
 } // namespace

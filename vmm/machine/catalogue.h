@@ -39,6 +39,7 @@ struct DeviceHost {
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
     ByteStream* stream = nullptr; ///< there whenever the board's entry names one
+    std::span<std::byte> low_rom = {}; ///< firmware to be seen below 1 MiB, ending at 0xfffff
 };
 
 struct CatalogueEntry {
