@@ -5,6 +5,8 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/core/pci/pci_bus.h"
 #include "devices/fw_cfg/fw_cfg_items.h"
+#include "devices/ich9/ich9_lpc.h"
+#include "devices/ich9/smbus_spec.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "tests/fakes/fake_byte_stream.h"
@@ -50,7 +52,7 @@ struct Fixture {
         config.nvram_path = vars_flash.path();
     }
 
-    std::array<fakes::FakeIrqLine, 4> irqs; ///< by index in Device::lines
+    std::array<fakes::FakeIrqLine, 12> irqs; ///< by index in Device::lines
     fakes::FakeClock clock;
     fakes::FakePower power;
     fakes::FakeReactor reactor;
@@ -148,6 +150,29 @@ inline void drive_fw_cfg(Device& device, Fixture& fixture) {
                                     __builtin_bswap32(0x2000)};
     fixture.memory.write(Gpa(0x1000), std::as_bytes(std::span(order)));
     device.write(1, 4, 4, __builtin_bswap32(0x1000));
+/// Configuration space as random accesses of a region do not reach it: some register of the
+/// function, any value; now and then the SCI on, so that a pressed button is heard.
+inline void configure_ich9_lpc(Device& device, Fixture& fixture) {
+    std::mt19937 random(fixture.guest_actions++);
+    constexpr PciAddress lpc{.device = 31, .function = 0};
+    for (unsigned i = 0; i < 16; ++i) {
+        const unsigned width = 1u << random() % 3;
+        const unsigned offset = static_cast<unsigned>(random() % 256) & ~(width - 1);
+        fixture.pci.config_write(0, lpc, offset, width, static_cast<std::uint32_t>(random()));
+        fixture.pci.config_read(0, lpc, offset, width);
+    }
+    fixture.pci.config_write(0, lpc, ich9::cfg_acpi_cntl, 1, ich9::acpi_cntl_enable);
+    device.write(ich9::region_pm, ich9::pm_event, 4, 0x0100'ffff);
+    device.write(ich9::region_apm, ich9::apm_control, 1, ich9::apm_acpi_enable);
+}
+
+/// As the kernel's driver begins a transaction, which asks for an interrupt at its end.
+inline void drive_ich9_smbus(Device& device, Fixture& fixture) {
+    auto& function = static_cast<PciFunction&>(device);
+    function.config_write(0x20, 4, 0x701 + (fixture.guest_actions++ % 4) * 0x20);
+    function.config_write(0x04, 2, 1);
+    function.config_write(ich9::cfg_smbus_hostc, 1, ich9::hostc_enable);
+    device.write(0, ich9::hst_cnt, 1, ich9::cnt_start | ich9::cnt_interrupt_enable);
 }
 
 inline constexpr std::array device_habits = {
@@ -162,6 +187,11 @@ inline constexpr std::array device_habits = {
     DeviceHabits{.type = "fw-cfg", .guest_action = drive_fw_cfg},
     DeviceHabits{.type = "virtio-mmio", .guest_action = drive_virtio_mmio},
     DeviceHabits{.type = "virtio-pci", .guest_action = drive_virtio_pci},
+    DeviceHabits{
+        .type = "ich9-lpc",
+        .host_action = [](Device& device) { static_cast<Ich9Lpc&>(device).press_power_button(); },
+        .guest_action = configure_ich9_lpc},
+    DeviceHabits{.type = "ich9-smbus", .guest_action = drive_ich9_smbus},
 };
 
 struct DeviceFactory {
@@ -198,7 +228,7 @@ inline DeviceFactory make_factory(const CatalogueEntry& entry, std::string_view 
         .entry = &entry,
         .placed = {.id = "tested",
                    .type = type,
-                   .gsis = {0, 1, 2, 3}, // as many as Fixture::irqs, more than any device has
+                   .gsis = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, // as many as Fixture::irqs, more than any device has
                    .function = std::string(function),
                    .stream = "host"},
         .habits = {.type = entry.type}};

@@ -6,9 +6,12 @@
 #include "devices/fw_cfg/fw_cfg.h"
 #include "devices/flash/cfi_flash.h"
 #include "devices/i8042/i8042_reset.h"
+#include "devices/ich9/ich9_lpc.h"
+#include "devices/ich9/ich9_smbus.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
 #include "devices/rom/rom.h"
+#include "devices/q35/q35_mch.h"
 #include "devices/uart16550/uart16550.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
@@ -17,6 +20,7 @@
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 #include "virtio/transport/pci/virtio_pci_device.h"
 #include "vmm/base/error.h"
+#include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
 
 #include <array>
@@ -96,6 +100,26 @@ std::unique_ptr<Device> make_cfi_flash(const BoardDevice& entry, const DeviceHos
     if (entry.function == "vars")
         file = {.path = host.config.nvram_path, .template_path = host.config.nvram_template_path};
     return std::make_unique<CfiFlash>(open_flash_file(file), host.placer, host.reactor);
+std::unique_ptr<Device> make_q35_mch(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Q35Mch>(Q35MchHost{
+        .pci = host.pci,
+        .placer = host.placer,
+        .mapper = host.mapper,
+        .power = host.power,
+        .shadow_ram = host.memory.range(ShadowMemory::base, ShadowMemory::size_bytes),
+        .low_rom = host.low_rom});
+}
+
+std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Ich9Lpc>(Ich9LpcHost{.pci = host.pci,
+                                                 .placer = host.placer,
+                                                 .clock = host.clock,
+                                                 .power = host.power,
+                                                 .lines = host.lines});
+}
+
+std::unique_ptr<Device> make_ich9_smbus(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<Ich9Smbus>(host.placer, line(entry, host));
 }
 
 DiskCacheMode cache_mode(DiskCache cache) {
@@ -184,6 +208,9 @@ constexpr CatalogueEntry devices[] = {
     {"virtio-mmio", make_virtio_mmio, virtio_function_names},
     {"virtio-pci", make_virtio_pci, virtio_function_names},
     {"fw-cfg", make_fw_cfg},
+    {"q35-mch", make_q35_mch},
+    {"ich9-lpc", make_ich9_lpc},
+    {"ich9-smbus", make_ich9_smbus},
 };
 // clang-format on
 

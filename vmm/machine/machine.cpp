@@ -108,6 +108,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .firmware = host.firmware,
                                      .fw_cfg = host.fw_cfg,
                                      .stream = find_stream(host, entry)});
+                                     .stream = find_stream(host, entry),
+                                     .low_rom = host.low_rom});
 
     Device& device = *slot->device;
     if (entry.pci)

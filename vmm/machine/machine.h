@@ -19,6 +19,7 @@
 #include "vmm/machine/catalogue.h"
 #include "vmm/machine/placements.h"
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,6 +46,9 @@ struct MachineHost {
     const FwCfgItems* fw_cfg = nullptr;    ///< what firmware is told; none: nothing
     /// Behind consoles, by the name the board uses: "com1", "console", "debugcon".
     std::map<std::string, ByteStream*, std::less<>> streams = {};
+    /// The firmware's last bytes as the chipset shows them below 1 MiB, ending at 0xfffff: whole
+    /// pages, at most 256 KiB; none where there is no firmware.
+    std::span<std::byte> low_rom = {};
 };
 
 class Machine {

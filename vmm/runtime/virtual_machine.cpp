@@ -1,6 +1,9 @@
 #include "vmm/runtime/virtual_machine.h"
 
 #include "devices/acpi_pm/acpi_pm.h"
+#include "api/command/guest_command_line.h"
+#include "devices/core/acpi/power_button.h"
+#include "firmware-loaders/identify/kernel_info.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
@@ -194,7 +197,7 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
         case ControlKind::power_button:
             if (paused_at_ns_)
                 resume(); // a guest that stands still hears no button
-            if (auto* pm = dynamic_cast<AcpiPm*>(machine_->find("pm")))
+            if (auto* pm = dynamic_cast<PowerButton*>(machine_->find("pm")))
                 pm->press_power_button();
             grace_end = std::chrono::steady_clock::now() + grace_period;
             grace_signal = event->number;
