@@ -150,6 +150,8 @@ inline void drive_fw_cfg(Device& device, Fixture& fixture) {
                                     __builtin_bswap32(0x2000)};
     fixture.memory.write(Gpa(0x1000), std::as_bytes(std::span(order)));
     device.write(1, 4, 4, __builtin_bswap32(0x1000));
+}
+
 /// Configuration space as random accesses of a region do not reach it: some register of the
 /// function, any value; now and then the SCI on, so that a pressed button is heard.
 inline void configure_ich9_lpc(Device& device, Fixture& fixture) {

@@ -123,9 +123,11 @@ constexpr FlagSpec run_flags[] = {
      .value = "path=FILE[,KEY=VALUE...]",
      .kind = ValueKind::keys,
      .words = "path=|format=raw|readonly=on|readonly=off|id=|serial=|cache=writeback|cache=none|"
-              "cache=unsafe",
+              "cache=unsafe|bootindex=",
      .help = "a virtio disk; may be repeated, the first is /dev/vda. Keys: format=raw, "
-             "readonly=on|off, id=NAME, serial=TEXT, cache=writeback|none|unsafe. A comma inside a "
+             "readonly=on|off, id=NAME, serial=TEXT, cache=writeback|none|unsafe, bootindex=N "
+             "(firmware "
+             "tries lower ones first). A comma inside a "
              "value is written twice.",
      .repeatable = true,
      .store = store_disk},

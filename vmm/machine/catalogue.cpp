@@ -3,15 +3,15 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
-#include "devices/fw_cfg/fw_cfg.h"
 #include "devices/flash/cfi_flash.h"
+#include "devices/fw_cfg/fw_cfg.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/ich9/ich9_lpc.h"
 #include "devices/ich9/ich9_smbus.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
-#include "devices/rom/rom.h"
 #include "devices/q35/q35_mch.h"
+#include "devices/rom/rom.h"
 #include "devices/uart16550/uart16550.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
@@ -100,14 +100,16 @@ std::unique_ptr<Device> make_cfi_flash(const BoardDevice& entry, const DeviceHos
     if (entry.function == "vars")
         file = {.path = host.config.nvram_path, .template_path = host.config.nvram_template_path};
     return std::make_unique<CfiFlash>(open_flash_file(file), host.placer, host.reactor);
+}
+
 std::unique_ptr<Device> make_q35_mch(const BoardDevice&, const DeviceHost& host) {
-    return std::make_unique<Q35Mch>(Q35MchHost{
-        .pci = host.pci,
-        .placer = host.placer,
-        .mapper = host.mapper,
-        .power = host.power,
-        .shadow_ram = host.memory.range(ShadowMemory::base, ShadowMemory::size_bytes),
-        .low_rom = host.low_rom});
+    return std::make_unique<Q35Mch>(
+        Q35MchHost{.pci = host.pci,
+                   .placer = host.placer,
+                   .mapper = host.mapper,
+                   .power = host.power,
+                   .shadow_ram = host.memory.range(ShadowMemory::base, ShadowMemory::size_bytes),
+                   .low_rom = host.low_rom});
 }
 
 std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host) {

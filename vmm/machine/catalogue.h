@@ -42,8 +42,7 @@ struct DeviceHost {
     std::span<std::byte> firmware = {}; ///< whole pages that end at 4 GiB; empty: none
     const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing
     ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
-    ByteStream* stream = nullptr; ///< there whenever the board's entry names one
-    std::span<std::byte> low_rom = {}; ///< firmware to be seen below 1 MiB, ending at 0xfffff
+    std::span<std::byte> low_rom = {};  ///< firmware to be seen below 1 MiB, ending at 0xfffff
 };
 
 struct CatalogueEntry {

@@ -42,6 +42,7 @@ namespace coldstart {
 namespace layout {
 inline constexpr Gpa ebda{0x9fc00};
 inline constexpr Gpa legacy_hole{0xa0000};
+inline constexpr Gpa option_roms{0xc0000}; ///< and shadow RAM behind them, up to 1 MiB
 inline constexpr Gpa acpi_tables{0xe0000}; ///< found by scanning from here, too
 inline constexpr Gpa high_ram{1 * MiB};
 inline constexpr Gpa hole{3 * GiB};

@@ -107,7 +107,6 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .post_codes = host.post_codes,
                                      .firmware = host.firmware,
                                      .fw_cfg = host.fw_cfg,
-                                     .stream = find_stream(host, entry)});
                                      .stream = find_stream(host, entry),
                                      .low_rom = host.low_rom});
 

@@ -1,9 +1,6 @@
 #include "vmm/runtime/virtual_machine.h"
 
-#include "devices/acpi_pm/acpi_pm.h"
-#include "api/command/guest_command_line.h"
 #include "devices/core/acpi/power_button.h"
-#include "firmware-loaders/identify/kernel_info.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"

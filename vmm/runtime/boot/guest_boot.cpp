@@ -8,7 +8,7 @@ namespace coldstart {
 std::unique_ptr<GuestBoot> make_guest_boot(const VmConfig& config, const Kvm& kvm) {
     if (config.firmware_path.empty())
         return std::make_unique<DirectBoot>(config, kvm);
-    return std::make_unique<FirmwareBoot>(config);
+    return std::make_unique<FirmwareBoot>(config, kvm);
 }
 
 } // namespace coldstart
