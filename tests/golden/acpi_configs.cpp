@@ -77,7 +77,9 @@ struct Machine {
     }
 
     void add_fw_cfg() {
-        FakeDevice& fw_cfg = add("fwcfg", {{"registers", BusKind::pio, 12}}, {0x510});
+        FakeDevice& fw_cfg =
+            add("fwcfg", {{"selector+data", BusKind::pio, 2}, {"dma", BusKind::pio, 8}},
+                {0x510, 0x514});
         fw_cfg.description.name = "FWCF";
         fw_cfg.description.hid = "QEMU0002";
     }

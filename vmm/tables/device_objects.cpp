@@ -115,6 +115,21 @@ bool has_ports(const Device& device) {
                        [](const RegionShape& region) { return region.bus == BusKind::pio; });
 }
 
+/// Ports from the first region's first to the last one's last as one resource: drivers of fw_cfg
+/// take its registers by their offset from the only base they expect.
+void add_ports_as_one(aml::ResourceTemplate& resources, const PlacedDevice& placed) {
+    const auto regions = placed.device->regions();
+    std::uint64_t begin = acpi_unplaced, end = 0;
+    for (std::size_t i = 0; i < regions.size(); ++i) {
+        if (regions[i].bus != BusKind::pio || placed.bases[i] > 0xffff)
+            continue;
+        begin = std::min(begin, placed.bases[i]);
+        end = std::max(end, placed.bases[i] + regions[i].size_bytes);
+    }
+    if (end != 0)
+        add_region(resources, {"registers", BusKind::pio, end - begin}, begin);
+}
+
 aml::Term current_resources(const Described& object) {
     const PlacedDevice& placed = *object.placed;
     const auto regions = placed.device->regions();
@@ -123,7 +138,10 @@ aml::Term current_resources(const Described& object) {
         throw Error(cat(placed.id, ": its placement does not match its shape"));
 
     aml::ResourceTemplate resources;
-    for (std::size_t i = 0; object.has_regions && i < regions.size(); ++i) {
+    const bool as_one = object.description.hid == fw_cfg_hid;
+    if (as_one)
+        add_ports_as_one(resources, placed);
+    for (std::size_t i = 0; !as_one && object.has_regions && i < regions.size(); ++i) {
         if (placed.bases[i] != acpi_unplaced)
             add_region(resources, regions[i], placed.bases[i]);
     }

@@ -16,6 +16,7 @@ namespace coldstart {
 
 inline constexpr const char* keyboard_hid = "PNP0303";
 inline constexpr const char* mouse_hid = "PNP0F13";
+inline constexpr const char* fw_cfg_hid = "QEMU0002";
 inline constexpr const char* hpet_hid = "PNP0103";
 
 /// A name that the chipset's own objects use, and, of those with a _UID, the pair that does.

@@ -33,7 +33,7 @@ aml::Term pci_system(const AcpiInputs& inputs, const std::optional<FixedHardware
                      const aml::Term& processors);
 
 // Its parts.
-/// LNKA to LNKH, over the fields of the LPC bridge's lpc_registers().
+/// LNKA to LNKH, over the fields of pirq_registers().
 aml::Term interrupt_links();
 /// PRTP and PRTA, the routing without and with an IOAPIC, and _PRT, which chooses.
 aml::Term interrupt_routing();

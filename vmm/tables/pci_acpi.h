@@ -51,7 +51,8 @@ struct PciAcpiFacts {
     std::optional<AcpiAddressRange> window64 = {}; ///< for BARs above
     std::optional<HpetFacts> hpet = {};
     /// PMBASE of the LPC bridge: fixed hardware that the board has not placed stands at ICH9's
-    /// offsets from it. The 128 ports there, TCO's among them, are not for anyone else.
+    /// offsets from it. The 128 ports there, TCO's among them, are not for anyone else. While the
+    /// guest has not enabled it: what its firmware will program, 0x600.
     std::optional<std::uint16_t> pm_base = {};
     std::optional<GpeBlockFacts> gpe0 = {};
     std::optional<SmiCommandFacts> smi_command = {}; ///< nothing: always in ACPI mode

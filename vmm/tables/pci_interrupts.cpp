@@ -74,7 +74,7 @@ aml::Term link(unsigned pirq) {
             aml::method("_SRS", 1, true, set));
 }
 
-/// All slots' pins; `source` and `index` of an entry say where PIRQ `pirq` goes (section 6.2.13).
+/// An entry for each pin of each slot; `target` says where a PIRQ goes, as source and its index
 template <typename Target>
 aml::Term routing_table(Target target) {
     constexpr unsigned slots = 32;
