@@ -250,6 +250,8 @@ bool FwCfg::dma_read(const Descriptor& order) noexcept {
 }
 
 bool FwCfg::dma_write(const Descriptor& order) noexcept {
+    if (order.length == 0)
+        return true;
     Bytes after;
     const FwCfgItem* item = nullptr;
     try {
@@ -257,12 +259,12 @@ bool FwCfg::dma_write(const Descriptor& order) noexcept {
         Slot* slot = find(state_.key);
         if (slot == nullptr || !slot->writable() || order.length > slot->size() - state_.offset)
             return false;
-        const auto target = std::span(slot->own).subspan(state_.offset, order.length);
+        after = slot->own;
         if (!memory_.contains(Gpa(order.address), order.length))
             return false;
-        memory_.read(Gpa(order.address), target);
+        memory_.read(Gpa(order.address), std::span(after).subspan(state_.offset, order.length));
+        std::ranges::copy(after, slot->own.begin());
         state_.offset += order.length;
-        after = slot->own;
         item = slot->item;
     } catch (const std::bad_alloc&) {
         return false;

@@ -208,6 +208,7 @@ TEST_CASE("fw_cfg writable files take writes by DMA only", "[fw_cfg]") {
     CHECK(bench.guest.dma(op_write, 3, 0x3004) == 0);
     CHECK(bench.guest.dma(op_write, 4, 0x3000) == op_failed); // one byte too many: dropped whole
     CHECK(bench.guest.dma(op_write, 3, 64 * KiB - 2) == op_failed);
+    CHECK(bench.guest.dma(op_write, 0, 64 * KiB) == 0); // nothing to move
     CHECK(written == std::vector<std::string>{"ab345678", "abefg678"});
     CHECK(text_of(bench.guest.file("etc/log")) == "abefg678");
     bench.guest.select(0x20);
