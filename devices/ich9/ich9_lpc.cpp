@@ -67,6 +67,22 @@ std::span<const LineShape> Ich9Lpc::lines() const noexcept {
     return line_shapes;
 }
 
+AcpiDescription Ich9Lpc::acpi() const {
+    // All three lie in the region at PMBASE, at offsets that the chipset fixes. The SCI is where a
+    // reset leaves it; the reset register is the memory controller's.
+    constexpr auto sci = std::find(line_gsis.begin(), line_gsis.end(), 9u) - line_gsis.begin();
+    AcpiDescription description;
+    description.fixed_hardware = AcpiFixedHardware{.pm1_event_region = region_pm,
+                                                   .pm1_control_region = region_pm,
+                                                   .pm_timer_region = region_pm,
+                                                   .reset_region = {},
+                                                   .reset_value = 0,
+                                                   .sci_line = static_cast<unsigned>(sci),
+                                                   .s5_sleep_type = s5_sleep_type,
+                                                   .pm_timer_32_bits = false};
+    return description;
+}
+
 std::uint64_t Ich9Lpc::read(unsigned region, std::uint64_t offset, unsigned width) noexcept {
     if (width > 4)
         return all_ones(width);

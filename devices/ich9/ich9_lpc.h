@@ -60,6 +60,7 @@ class Ich9Lpc final : public Device, public PirqSink, public PowerButton {
     std::string_view type() const noexcept override { return "ich9-lpc"; }
     std::span<const RegionShape> regions() const noexcept override;
     std::span<const LineShape> lines() const noexcept override;
+    AcpiDescription acpi() const override;
 
     std::uint64_t read(unsigned region, std::uint64_t offset, unsigned width) noexcept override;
     void write(unsigned region, std::uint64_t offset, unsigned width,

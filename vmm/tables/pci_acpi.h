@@ -38,6 +38,12 @@ struct GpeBlockFacts {
     std::uint8_t size_bytes = 16;
 };
 
+/// The chipset's reset control register: both bits of a hard reset at once.
+struct ResetFacts {
+    std::uint16_t port = 0xcf9;
+    std::uint8_t value = 0x0f;
+};
+
 /// The port that switches between legacy and ACPI mode, and the values that do it.
 struct SmiCommandFacts {
     std::uint16_t port = 0xb2;
@@ -55,6 +61,7 @@ struct PciAcpiFacts {
     /// guest has not enabled it: what its firmware will program, 0x600.
     std::optional<std::uint16_t> pm_base = {};
     std::optional<GpeBlockFacts> gpe0 = {};
+    std::optional<ResetFacts> reset = {};
     std::optional<SmiCommandFacts> smi_command = {}; ///< nothing: always in ACPI mode
 };
 

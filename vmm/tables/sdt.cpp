@@ -133,6 +133,10 @@ std::optional<FixedHardware> find_fixed_hardware(const AcpiInputs& inputs) {
             throw Error(cat(placed.id, ": a second device with ACPI fixed hardware"),
                         "a board has one power management device");
         found = resolve(placed, *described, pm_base);
+        if (inputs.pci && inputs.pci->reset) {
+            found->reset = inputs.pci->reset->port;
+            found->reset_value = inputs.pci->reset->value;
+        }
     }
     return found;
 }

@@ -95,7 +95,8 @@ unsigned PciFunction::add_bar(unsigned index, BarKind kind, const RegionShape& s
     const auto low_mask = static_cast<std::uint32_t>(mask);
     switch (kind) {
     case BarKind::io:
-        define(offset, 4, 1, low_mask & 0xfffc);
+        // All 32 bits, although ports have 16: SeaBIOS sizes the BAR by the whole register.
+        define(offset, 4, 1, low_mask & ~0x3u);
         break;
     case BarKind::memory32:
         define(offset, 4, 0, low_mask & ~0xfu);
@@ -198,8 +199,9 @@ std::uint64_t PciFunction::wanted_base(const Bar& bar) const noexcept {
     std::uint64_t last_possible = 0xffffffff;
     std::uint64_t base = low & (bar.kind == BarKind::rom ? 0xfffff800 : ~0xfu);
     if (bar.kind == BarKind::io) {
-        base = low & 0xfffc;
-        last_possible = 0xffff;
+        base = low & ~0x3u;
+        if (base > 0xffff)
+            return nowhere;
     } else if (bar.kind == BarKind::memory64) {
         base |= std::uint64_t{load(&values_[bar.offset + 4], 4)} << 32;
         last_possible = ~std::uint64_t{0};

@@ -176,6 +176,7 @@ PciAcpiFacts FirmwareBoot::pci_facts() const {
     const auto pm = static_cast<std::uint16_t>(pmbase != 0 ? pmbase : usual_pm_base);
     facts.pm_base = pm;
     facts.gpe0 = GpeBlockFacts{.base = static_cast<std::uint16_t>(pm + 0x20)};
+    facts.reset = ResetFacts{};
     facts.smi_command = SmiCommandFacts{};
     return facts;
 }
