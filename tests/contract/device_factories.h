@@ -3,6 +3,7 @@
 #pragma once
 
 #include "devices/acpi_pm/acpi_pm.h"
+#include "devices/i8042/i8042.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "devices/core/pci/pci_bus.h"
@@ -104,6 +105,14 @@ inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
         .host_action = [](Device& device) { static_cast<Uart16550&>(device).receive_break(); }},
+    DeviceHabits{.type = "i8042",
+                 .host_action =
+                     [](Device& device) {
+                         auto& keyboard = static_cast<I8042&>(device);
+                         keyboard.press(KeyCode::print_screen, true);
+                         keyboard.type_text("Ab\n");
+                         keyboard.press_ctrl_alt_delete();
+                     }},
     DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
     DeviceHabits{

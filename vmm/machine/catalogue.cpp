@@ -4,6 +4,7 @@
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
 #include "devices/flash/cfi_flash.h"
+#include "devices/i8042/i8042.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
@@ -46,6 +47,10 @@ ByteStream& stream(const BoardDevice& entry, const DeviceHost& host) {
 
 std::unique_ptr<Device> make_uart16550(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<Uart16550>(line(entry, host), host.clock, stream(entry, host));
+}
+
+std::unique_ptr<Device> make_i8042(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<I8042>(line(entry, host), host.power);
 }
 
 std::unique_ptr<Device> make_i8042_reset(const BoardDevice&, const DeviceHost& host) {
@@ -145,6 +150,7 @@ constexpr CatalogueEntry devices[] = {
     {"cfi-flash", make_cfi_flash, flash_functions},
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
+    {"i8042", make_i8042},
     {"cmos", make_cmos},
     {"acpi-pm", make_acpi_pm},
     {"post-port", make_post_port},
