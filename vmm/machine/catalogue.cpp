@@ -3,6 +3,7 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
+#include "devices/debug_exit/debug_exit.h"
 #include "devices/flash/cfi_flash.h"
 #include "devices/i8042/i8042.h"
 #include "devices/i8042/i8042_reset.h"
@@ -57,8 +58,12 @@ std::unique_ptr<Device> make_i8042_reset(const BoardDevice&, const DeviceHost& h
     return std::make_unique<I8042Reset>(host.power);
 }
 
+/// Without the word, the standard bank is all there is.
+constexpr std::string_view cmos_functions[] = {"standard", "extended"};
+
 std::unique_ptr<Device> make_cmos(const BoardDevice& entry, const DeviceHost& host) {
-    return std::make_unique<Cmos>(line(entry, host), host.clock);
+    const CmosOptions options{.nvram = entry.nvram, .extended_bank = entry.function == "extended"};
+    return std::make_unique<Cmos>(line(entry, host), host.clock, options);
 }
 
 std::unique_ptr<Device> make_acpi_pm(const BoardDevice& entry, const DeviceHost& host) {
@@ -73,6 +78,10 @@ std::unique_ptr<Device> make_post_port(const BoardDevice&, const DeviceHost& hos
 
 std::unique_ptr<Device> make_pvpanic(const BoardDevice&, const DeviceHost& host) {
     return std::make_unique<PvPanic>(host.power);
+}
+
+std::unique_ptr<Device> make_debug_exit(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<DebugExit>(host.power);
 }
 
 std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost& host) {
@@ -148,10 +157,11 @@ std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceH
 
 constexpr CatalogueEntry devices[] = {
     {"cfi-flash", make_cfi_flash, flash_functions},
+    {"isa-debug-exit", make_debug_exit},
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
     {"i8042", make_i8042},
-    {"cmos", make_cmos},
+    {"cmos", make_cmos, cmos_functions},
     {"acpi-pm", make_acpi_pm},
     {"post-port", make_post_port},
     {"pvpanic", make_pvpanic},
