@@ -3,10 +3,10 @@
 #pragma once
 
 #include "devices/acpi_pm/acpi_pm.h"
+#include "devices/core/pci/pci_bus.h"
 #include "devices/i8042/i8042.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
-#include "devices/core/pci/pci_bus.h"
 #include "tests/fakes/fake_byte_stream.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
@@ -101,6 +101,18 @@ inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
     }
 }
 
+/// Each timer to another line, level and edge, one-shot and periodic.
+inline void drive_hpet(Device& device, Fixture& fixture) {
+    const std::uint64_t variant = ++fixture.guest_actions;
+    device.write(0, 0x10, 8, 1);
+    for (std::uint64_t timer = 0; timer < 3; ++timer) {
+        const std::uint64_t at = 0x100 + timer * 0x20;
+        const std::uint64_t bits = (variant + timer) * 2 & 0x0a; // level, periodic
+        device.write(0, at, 8, timer << 9 | 0x44 | bits);
+        device.write(0, at + 8, 8, device.read(0, 0xf0, 8) + timer * 10'000);
+    }
+}
+
 inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
@@ -113,6 +125,7 @@ inline constexpr std::array device_habits = {
                          keyboard.type_text("Ab\n");
                          keyboard.press_ctrl_alt_delete();
                      }},
+    DeviceHabits{.type = "hpet", .guest_action = drive_hpet},
     DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
     DeviceHabits{

@@ -5,6 +5,7 @@
 #include "devices/debug_console/debug_console.h"
 #include "devices/debug_exit/debug_exit.h"
 #include "devices/flash/cfi_flash.h"
+#include "devices/hpet/hpet.h"
 #include "devices/i8042/i8042.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/post_port/post_port.h"
@@ -48,6 +49,10 @@ ByteStream& stream(const BoardDevice& entry, const DeviceHost& host) {
 
 std::unique_ptr<Device> make_uart16550(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<Uart16550>(line(entry, host), host.clock, stream(entry, host));
+}
+
+std::unique_ptr<Device> make_hpet(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<Hpet>(host.lines, entry.gsis, host.clock);
 }
 
 std::unique_ptr<Device> make_i8042(const BoardDevice& entry, const DeviceHost& host) {
@@ -158,6 +163,7 @@ std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceH
 constexpr CatalogueEntry devices[] = {
     {"cfi-flash", make_cfi_flash, flash_functions},
     {"isa-debug-exit", make_debug_exit},
+    {"hpet", make_hpet},
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
     {"i8042", make_i8042},
