@@ -12,7 +12,8 @@ using namespace cmos;
 
 namespace {
 
-constexpr std::array region_shapes = {RegionShape{"registers", BusKind::pio, 2}};
+constexpr std::array region_shapes = {RegionShape{"registers", BusKind::pio, 2},
+                                      RegionShape{"extended", BusKind::pio, 2}};
 constexpr std::array line_shapes = {LineShape{"interrupt"}};
 
 constexpr std::int64_t second_ns = 1'000'000'000;
@@ -52,16 +53,14 @@ std::uint64_t ns_of_cycle(std::uint64_t cycle) noexcept {
 
 } // namespace
 
-Cmos::Cmos(IrqLine& irq, Clock& clock, const CmosOptions& options) : irq_(irq), clock_(clock) {
+Cmos::Cmos(IrqLine& irq, Clock& clock, const CmosOptions& options)
+    : irq_(irq), clock_(clock), has_extended_bank_(options.extended_bank) {
     state_.ram[reg_a] = a_power_on;
     state_.ram[reg_b] = b_power_on;
     state_.base_second = current_second();
     set_time(encode_time(state_.base_second, format()));
-    for (const auto& [index, value] : options.nvram) {
-        if (index >= ram_bytes || is_clock_register(index))
-            throw Error(cat("cmos: register ", hex(index, 2), " can't be preset"));
-        state_.ram[index] = value;
-    }
+    for (const auto& [index, value] : options.nvram)
+        preset(index, value);
     periodic_seen_ = periodic_ticks();
     timer_ = clock.make_timer([this] {
         const std::lock_guard guard(lock_);
@@ -70,8 +69,14 @@ Cmos::Cmos(IrqLine& irq, Clock& clock, const CmosOptions& options) : irq_(irq), 
     });
 }
 
+void Cmos::preset(std::uint8_t index, std::uint8_t value) {
+    if (is_clock_register(index) || (index >= ram_bytes && !has_extended_bank_))
+        throw Error(cat("cmos: register ", hex(index, 2), " can't be preset"));
+    (index < ram_bytes ? state_.ram : state_.extended)[index % ram_bytes] = value;
+}
+
 std::span<const RegionShape> Cmos::regions() const noexcept {
-    return region_shapes;
+    return std::span(region_shapes).first(has_extended_bank_ ? 2 : 1);
 }
 
 std::span<const LineShape> Cmos::lines() const noexcept {
@@ -86,21 +91,27 @@ AcpiDescription Cmos::acpi() const {
     return description;
 }
 
-std::uint64_t Cmos::read(unsigned, std::uint64_t offset, unsigned width) noexcept {
+std::uint64_t Cmos::read(unsigned region, std::uint64_t offset, unsigned width) noexcept {
     if (width != 1 || offset != port_data)
         return all_ones(width);
     const std::lock_guard guard(lock_);
+    if (region == region_extended)
+        return state_.extended[state_.extended_index & index_mask];
     return read_register();
 }
 
-void Cmos::write(unsigned, std::uint64_t offset, unsigned width, std::uint64_t value) noexcept {
+void Cmos::write(unsigned region, std::uint64_t offset, unsigned width,
+                 std::uint64_t value) noexcept {
     if (width != 1)
         return;
     const std::lock_guard guard(lock_);
+    const auto byte = static_cast<std::uint8_t>(value);
     if (offset == port_index)
-        state_.index = static_cast<std::uint8_t>(value);
+        (region == region_extended ? state_.extended_index : state_.index) = byte;
+    else if (region == region_extended)
+        state_.extended[state_.extended_index & index_mask] = byte;
     else
-        write_register(static_cast<std::uint8_t>(value));
+        write_register(byte);
 }
 
 std::uint8_t Cmos::read_register() noexcept {
@@ -290,6 +301,7 @@ void Cmos::reset() {
     const bool ran = time_runs();
     const std::int64_t time_now = decode_time(time(), format());
     state_.index = 0;
+    state_.extended_index = 0;
     state_.ram[reg_a] = a_power_on;
     state_.ram[reg_b] = b_power_on;
     state_.ram[reg_c] = 0;
@@ -305,16 +317,18 @@ void Cmos::reset() {
 
 void Cmos::save(StateWriter& writer) const {
     const std::lock_guard guard(lock_);
-    const auto& [index, ram, base_second, phase_ns] = state_;
-    writer.begin("cmos", 1);
-    writer.fields(index, ram, base_second, phase_ns);
+    const auto& [index, ram, base_second, phase_ns, extended_index, extended] = state_;
+    writer.begin("cmos", 2);
+    writer.fields(index, ram, base_second, phase_ns, extended_index, extended);
 }
 
 void Cmos::restore(StateReader& reader) {
     State loaded;
-    auto& [index, ram, base_second, phase_ns] = loaded;
-    reader.begin("cmos", 1);
+    auto& [index, ram, base_second, phase_ns, extended_index, extended] = loaded;
+    const std::uint16_t version = reader.begin("cmos", 2);
     reader.fields(index, ram, base_second, phase_ns);
+    if (version >= 2) // version 1 had no second bank
+        reader.fields(extended_index, extended);
     if (base_second > max_base_second || base_second < -max_base_second ||
         phase_ns >= std::uint32_t{second_ns} || (ram[reg_a] & a_update_in_progress) != 0 ||
         (ram[reg_c] & ~c_flags) != 0)

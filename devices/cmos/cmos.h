@@ -9,9 +9,11 @@
 //
 // reset() is a power-on with a good battery: time, date and RAM stay, the rest starts anew.
 //
-// Missing: square wave output, daylight saving, the second bank of 128 bytes (ports 0x72/0x73),
-// masking NMI (the bit is kept, without effect). Byte accesses only; the index port reads as all
-// ones, as on chipsets.
+// The second bank, registers 128 to 255 at a pair of ports of its own (0x72, 0x73), is plain RAM
+// and there when the options say so.
+//
+// Missing: square wave output, daylight saving, masking NMI (the bit is kept, without effect). Byte
+// accesses only; the index ports read as all ones, as on chipsets.
 // Threads: read, write and save on any thread; the timer on the I/O thread.
 #pragma once
 
@@ -29,9 +31,11 @@
 namespace coldstart {
 
 struct CmosOptions {
-    /// (register, value) pairs the RAM starts with, such as the memory sizes SeaBIOS reads.
-    /// Clock registers (0x00 to 0x0d and the century) are not settable: Error.
-    std::span<const std::pair<std::uint8_t, std::uint8_t>> nvram;
+    /// (register, value) pairs the RAM starts with, such as the memory sizes SeaBIOS reads
+    /// (pc_contents.h). Clock registers (0x00 to 0x0d and the century) are not settable, nor are
+    /// those of a bank that is not there: Error.
+    std::span<const std::pair<std::uint8_t, std::uint8_t>> nvram = {};
+    bool extended_bank = false;
 };
 
 class Cmos final : public Device {
@@ -59,7 +63,11 @@ class Cmos final : public Device {
         std::array<std::uint8_t, cmos::ram_bytes> ram{};
         std::int64_t base_second = 0; ///< when the time registers held: a count of ticks since 1970
         std::uint32_t phase_ns = 0;   ///< where in the host's second a tick falls
+        std::uint8_t extended_index = 0;
+        std::array<std::uint8_t, cmos::ram_bytes> extended{}; ///< registers 128 to 255
     };
+
+    void preset(std::uint8_t index, std::uint8_t value);
 
     cmos::Format format() const noexcept { return cmos::format_of(state_.ram[cmos::reg_b]); }
     bool time_runs() const noexcept;
@@ -83,6 +91,7 @@ class Cmos final : public Device {
 
     IrqLine& irq_;
     Clock& clock_;
+    const bool has_extended_bank_;
 
     mutable std::mutex lock_; // guards what follows
     State state_;

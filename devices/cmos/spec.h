@@ -8,6 +8,9 @@
 
 namespace coldstart::cmos {
 
+inline constexpr unsigned region_registers = 0;
+inline constexpr unsigned region_extended = 1; // the same two ports for registers 128 to 255
+
 inline constexpr std::uint64_t port_index = 0; // WO: bits 6:0 select a register, bit 7 masks NMI
 inline constexpr std::uint64_t port_data = 1;  // RW
 inline constexpr unsigned index_mask = 0x7f;

@@ -1,5 +1,7 @@
-// What is here of the Intel 8042 keyboard controller of the PC/AT: its reset line.
-// Source: IBM PC/AT Technical Reference, "Keyboard controller"; ICH9 data sheet 5.10.
+// Registers and commands of the Intel 8042 keyboard controller of the PC/AT and PS/2, and of the
+// keyboard behind it.
+// Source: IBM PC/AT and PS/2 Hardware Interface Technical References, "Keyboard controller" and
+// "Keyboard"; ICH9 data sheet 5.10.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +13,77 @@ inline constexpr unsigned region_command = 1; // RO status, WO command
 
 inline constexpr std::uint8_t status_idle = 0; // nothing to read, ready for a command
 
+// Status, RO.
+inline constexpr std::uint8_t status_output_full = 0x01;
+inline constexpr std::uint8_t status_system = 0x04;     // copy of the command byte's
+inline constexpr std::uint8_t status_command = 0x08;    // the last write was a command
+inline constexpr std::uint8_t status_not_locked = 0x10; // the key switch of an AT
+inline constexpr std::uint8_t status_auxiliary = 0x20;  // what is to be read is the mouse's
+inline constexpr std::uint8_t status_timeout = 0x40;    // the addressed device did not answer
+
+// Command byte, RW by cmd_read_ram and cmd_write_ram of byte 0.
+inline constexpr std::uint8_t byte_keyboard_interrupt = 0x01;
+inline constexpr std::uint8_t byte_system = 0x04;
+inline constexpr std::uint8_t byte_keyboard_off = 0x10;
+inline constexpr std::uint8_t byte_auxiliary_off = 0x20;
+inline constexpr std::uint8_t byte_translate = 0x40;
+inline constexpr std::uint8_t byte_power_on =
+    byte_keyboard_interrupt | byte_auxiliary_off | byte_translate;
+
+// Commands.
+inline constexpr std::uint8_t cmd_read_ram = 0x20;  // 0x20 to 0x3f
+inline constexpr std::uint8_t cmd_write_ram = 0x60; // 0x60 to 0x7f, takes a data byte
+inline constexpr std::uint8_t cmd_ram_mask = 0xe0;
+inline constexpr std::uint8_t cmd_test_password = 0xa4;
+inline constexpr std::uint8_t cmd_auxiliary_off = 0xa7;
+inline constexpr std::uint8_t cmd_auxiliary_on = 0xa8;
+inline constexpr std::uint8_t cmd_test_auxiliary = 0xa9;
+inline constexpr std::uint8_t cmd_self_test = 0xaa;
+inline constexpr std::uint8_t cmd_test_keyboard = 0xab;
+inline constexpr std::uint8_t cmd_keyboard_off = 0xad;
+inline constexpr std::uint8_t cmd_keyboard_on = 0xae;
+inline constexpr std::uint8_t cmd_read_input_port = 0xc0;
+inline constexpr std::uint8_t cmd_read_output_port = 0xd0;
+inline constexpr std::uint8_t cmd_write_keyboard_buffer = 0xd2;  // takes a data byte
+inline constexpr std::uint8_t cmd_write_auxiliary_buffer = 0xd3; // takes a data byte
+inline constexpr std::uint8_t cmd_write_auxiliary = 0xd4;        // takes a data byte
+inline constexpr std::uint8_t cmd_a20_off = 0xdd;
+inline constexpr std::uint8_t cmd_a20_on = 0xdf;
+
+inline constexpr std::uint8_t no_password = 0xf1;
+inline constexpr std::uint8_t self_test_passed = 0x55;
+inline constexpr std::uint8_t line_good = 0x00;
+inline constexpr std::uint8_t clock_stuck_low = 0x01;
+inline constexpr std::uint8_t input_port_value = 0x80; // keyboard not inhibited
+inline constexpr std::uint8_t no_answer = 0xfe;
+
 inline constexpr unsigned cmd_write_output_port = 0xd1; // the next data byte goes to that port
 // 0xf0 to 0xff pull low, for 6 us, the lines of the output port whose bit is clear.
 inline constexpr unsigned cmd_pulse_mask = 0xf0;
 inline constexpr unsigned cmd_pulse = 0xf0;
 inline constexpr unsigned output_port_not_reset = 0x01; // low: the processor is held in reset
+
+inline constexpr std::uint8_t output_port_a20 = 0x02;
+inline constexpr std::uint8_t output_port_full = 0x10;     // interrupt 1: there is a byte to read
+inline constexpr std::uint8_t output_port_power_on = 0xc3; // out of reset, A20 on, lines idle
+
+// What the keyboard takes...
+inline constexpr std::uint8_t key_set_leds = 0xed; // takes a byte
+inline constexpr std::uint8_t key_echo = 0xee;
+inline constexpr std::uint8_t key_code_set = 0xf0; // takes a byte: 0 asks
+inline constexpr std::uint8_t key_identify = 0xf2;
+inline constexpr std::uint8_t key_typematic = 0xf3; // takes a byte
+inline constexpr std::uint8_t key_enable = 0xf4;
+inline constexpr std::uint8_t key_default_off = 0xf5;
+inline constexpr std::uint8_t key_default = 0xf6;
+inline constexpr std::uint8_t key_resend = 0xfe;
+inline constexpr std::uint8_t key_reset = 0xff;
+inline constexpr std::uint8_t first_key_command = key_set_leds; // smaller bytes are operands
+
+// ... and what it sends besides scan codes.
+inline constexpr std::uint8_t key_acknowledge = 0xfa;
+inline constexpr std::uint8_t key_self_test_passed = 0xaa;
+inline constexpr std::uint8_t key_refuse = 0xfe;
+inline constexpr std::uint8_t key_release = 0xf0; // of scan code set 2: the key went up
 
 } // namespace coldstart::i8042

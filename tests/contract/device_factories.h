@@ -7,6 +7,7 @@
 #include "devices/fw_cfg/fw_cfg_items.h"
 #include "devices/ich9/ich9_lpc.h"
 #include "devices/ich9/smbus_spec.h"
+#include "devices/i8042/i8042.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "tests/fakes/fake_byte_stream.h"
@@ -175,12 +176,31 @@ inline void drive_ich9_smbus(Device& device, Fixture& fixture) {
     function.config_write(0x04, 2, 1);
     function.config_write(ich9::cfg_smbus_hostc, 1, ich9::hostc_enable);
     device.write(0, ich9::hst_cnt, 1, ich9::cnt_start | ich9::cnt_interrupt_enable);
+/// Each timer to another line, level and edge, one-shot and periodic.
+inline void drive_hpet(Device& device, Fixture& fixture) {
+    const std::uint64_t variant = ++fixture.guest_actions;
+    device.write(0, 0x10, 8, 1);
+    for (std::uint64_t timer = 0; timer < 3; ++timer) {
+        const std::uint64_t at = 0x100 + timer * 0x20;
+        const std::uint64_t bits = (variant + timer) * 2 & 0x0a; // level, periodic
+        device.write(0, at, 8, timer << 9 | 0x44 | bits);
+        device.write(0, at + 8, 8, device.read(0, 0xf0, 8) + timer * 10'000);
+    }
 }
 
 inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
         .host_action = [](Device& device) { static_cast<Uart16550&>(device).receive_break(); }},
+    DeviceHabits{.type = "i8042",
+                 .host_action =
+                     [](Device& device) {
+                         auto& keyboard = static_cast<I8042&>(device);
+                         keyboard.press(KeyCode::print_screen, true);
+                         keyboard.type_text("Ab\n");
+                         keyboard.press_ctrl_alt_delete();
+                     }},
+    DeviceHabits{.type = "hpet", .guest_action = drive_hpet},
     DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
     DeviceHabits{

@@ -37,8 +37,12 @@ class FakePower final : public PowerControl {
     void power_off() noexcept override { ++power_offs; }
     void reset() noexcept override { ++resets; }
     void guest_panicked() noexcept override { ++panics; }
+    void exit_with(std::uint8_t status) noexcept override {
+        exit_status = status;
+        ++exits;
+    }
 
-    std::atomic<unsigned> power_offs = 0, resets = 0, panics = 0;
+    std::atomic<unsigned> power_offs = 0, resets = 0, panics = 0, exits = 0, exit_status = 0;
 };
 
 /// Time moves only by advance(), which fires due timers in order of their deadlines.

@@ -1,4 +1,5 @@
 #include "devices/cmos/cmos.h"
+#include "devices/cmos/pc_contents.h"
 #include "tests/fakes/fakes.h"
 #include "vmm/base/error.h"
 
@@ -342,4 +343,75 @@ TEST_CASE("cmos: a restored clock has moved on with the world", "[cmos]") {
     CHECK(target.clock_hex() == 0x110406);
     target.clock.advance(3600 * second_ns);
     CHECK(target.irq.level);
+}
+
+TEST_CASE("cmos: the second bank", "[cmos]") {
+    fakes::FakeIrqLine irq;
+    fakes::FakeClock clock;
+    const std::vector<std::pair<std::uint8_t, std::uint8_t>> contents = {{0x0f, 5}, {0x90, 0x77}};
+    CHECK_THROWS_AS(Cmos(irq, clock, {.nvram = contents}), Error);
+    Cmos cmos(irq, clock, {.nvram = contents, .extended_bank = true});
+    REQUIRE(cmos.regions().size() == 2);
+    const auto extended = [&](unsigned index) {
+        cmos.write(region_extended, port_index, 1, index);
+        return cmos.read(region_extended, port_data, 1);
+    };
+    CHECK(extended(0x10) == 0x77);
+    CHECK(extended(0x90) == 0x77); // Linux counts from 128, others from 0
+    CHECK(extended(0x0f) == 0);
+    cmos.write(region_registers, port_index, 1, 0x0f);
+    CHECK(cmos.read(region_registers, port_data, 1) == 5);
+    extended(0x02); // no clock register here
+    cmos.write(region_extended, port_data, 1, 0xaa);
+    cmos.reset();
+    CHECK(extended(0x02) == 0xaa);
+    cmos.write(region_registers, port_index, 1, 0x0f);
+    CHECK(cmos.read(region_registers, port_data, 1) == 5); // the shutdown status, too
+
+    StateWriter writer;
+    cmos.save(writer);
+    Cmos restored(irq, clock, {.extended_bank = true});
+    StateReader reader(writer.bytes());
+    restored.restore(reader);
+    CHECK(reader.at_end());
+    CHECK(restored.read(region_extended, port_data, 1) == 0xaa);
+}
+
+TEST_CASE("cmos: what a PC's RAM says of memory, CPUs and boot order", "[cmos]") {
+    const auto bytes_of = [](const PcFacts& facts) {
+        std::array<unsigned, 128> bytes{};
+        for (const auto& [index, value] : pc_contents(facts))
+            bytes.at(index) = value;
+        return bytes;
+    };
+    const auto word = [](const auto& bytes, std::size_t at) {
+        return bytes[at] | bytes[at + 1] << 8;
+    };
+    auto bytes = bytes_of({.memory_below_4g_bytes = 256ull << 20, .cpus = 4});
+    CHECK(word(bytes, 0x15) == 640);
+    CHECK(word(bytes, 0x17) == 0xffff);
+    CHECK(word(bytes, 0x30) == 0xffff);
+    CHECK((std::uint64_t{word(bytes, 0x34)} << 16) + (16 << 20) == 256ull << 20); // as OVMF does
+    CHECK(bytes[0x5b] + bytes[0x5c] + bytes[0x5d] == 0);
+    CHECK(bytes[0x5f] == 3);
+    CHECK(bytes[0x3d] == 0x32);
+    CHECK(bytes[0x38] == 0x41);
+    unsigned sum = 0;
+    for (std::size_t i = 0x10; i < 0x2e; ++i)
+        sum += bytes[i];
+    CHECK((bytes[0x2e] << 8 | bytes[0x2f]) == sum);
+    CHECK(sum != 0);
+
+    bytes = bytes_of({.memory_below_4g_bytes = 4ull << 20});
+    CHECK(word(bytes, 0x17) == 3072);
+    CHECK(word(bytes, 0x34) == 0);
+    bytes = bytes_of({.memory_below_4g_bytes = 3ull << 30, .memory_above_4g_bytes = 509ull << 30});
+    CHECK(word(bytes, 0x34) == (3u << 14) - 256);
+    CHECK((std::uint64_t{bytes[0x5b]} << 16 | std::uint64_t{bytes[0x5c]} << 24 |
+           std::uint64_t{bytes[0x5d]} << 32) == 509ull << 30);
+
+    fakes::FakeIrqLine irq;
+    fakes::FakeClock clock;
+    const auto contents = pc_contents({});
+    CHECK_NOTHROW(Cmos(irq, clock, {.nvram = contents})); // no clock register among them
 }

@@ -1,4 +1,5 @@
 #include "devices/debug_console/debug_console.h"
+#include "devices/debug_exit/debug_exit.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/i8042/spec.h"
 #include "devices/post_port/post_port.h"
@@ -94,4 +95,19 @@ TEST_CASE("pvpanic: only a panic stops the machine", "[pvpanic]") {
     device.write(0, 0, 1, 1);
     CHECK(power.panics == 1);
     CHECK(device.acpi().hid == "QEMU0001");
+}
+
+TEST_CASE("isa-debug-exit: the value becomes an exit status", "[debug_exit]") {
+    fakes::FakePower power;
+    DebugExit device(power);
+    CHECK(device.read(0, 0, 4) == 0);
+    device.write(0, 1, 1, 0x10); // not at the first port
+    CHECK(power.exits == 0);
+    device.write(0, 0, 4, 0);
+    CHECK(power.exit_status == 1);
+    device.write(0, 0, 1, 0x10);
+    CHECK(power.exit_status == 0x21);
+    device.write(0, 0, 2, 0xffff);
+    CHECK(power.exit_status == 0xff);
+    CHECK(power.exits == 3);
 }

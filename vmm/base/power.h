@@ -14,6 +14,9 @@ class PowerControl {
     virtual void power_off() noexcept = 0;
     virtual void reset() noexcept = 0;
     virtual void guest_panicked() noexcept = 0;
+    /// The guest asks that the process end with this exit status. Where nobody listens for that it
+    /// is a power-off.
+    virtual void exit_with([[maybe_unused]] std::uint8_t status) noexcept { power_off(); }
 };
 
 } // namespace coldstart

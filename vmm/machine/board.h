@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace coldstart {
@@ -28,9 +29,11 @@ struct BoardDevice {
     std::vector<std::uint64_t> regions = {};
     std::vector<std::uint32_t> gsis = {}; ///< one a line of the device
     std::optional<PciAddress> pci = {};   ///< of a PCI function: it has no regions nor gsis here
-    std::string function = {};            ///< behind a virtio transport: "virtio-blk"
+    std::string function = {};            ///< a variant or what is behind: "vars", "virtio-blk"
     std::size_t unit = 0;                 ///< which of the configuration's disks
     std::string stream = {};              ///< name of the byte stream behind a console
+    /// Of a "cmos": what registers hold at first, (index, value).
+    std::vector<std::pair<std::uint8_t, std::uint8_t>> nvram = {};
 };
 
 /// The devices of board micro in the order in which they start and in which a guest finds them:

@@ -3,8 +3,11 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
+#include "devices/debug_exit/debug_exit.h"
 #include "devices/flash/cfi_flash.h"
 #include "devices/fw_cfg/fw_cfg.h"
+#include "devices/hpet/hpet.h"
+#include "devices/i8042/i8042.h"
 #include "devices/i8042/i8042_reset.h"
 #include "devices/ich9/ich9_lpc.h"
 #include "devices/ich9/ich9_smbus.h"
@@ -55,12 +58,24 @@ std::unique_ptr<Device> make_uart16550(const BoardDevice& entry, const DeviceHos
     return std::make_unique<Uart16550>(line(entry, host), host.clock, stream(entry, host));
 }
 
+std::unique_ptr<Device> make_hpet(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<Hpet>(host.lines, entry.gsis, host.clock);
+}
+
+std::unique_ptr<Device> make_i8042(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<I8042>(line(entry, host), host.power);
+}
+
 std::unique_ptr<Device> make_i8042_reset(const BoardDevice&, const DeviceHost& host) {
     return std::make_unique<I8042Reset>(host.power);
 }
 
+/// Without the word, the standard bank is all there is.
+constexpr std::string_view cmos_functions[] = {"standard", "extended"};
+
 std::unique_ptr<Device> make_cmos(const BoardDevice& entry, const DeviceHost& host) {
-    return std::make_unique<Cmos>(line(entry, host), host.clock);
+    const CmosOptions options{.nvram = entry.nvram, .extended_bank = entry.function == "extended"};
+    return std::make_unique<Cmos>(line(entry, host), host.clock, options);
 }
 
 std::unique_ptr<Device> make_acpi_pm(const BoardDevice& entry, const DeviceHost& host) {
@@ -81,6 +96,8 @@ std::unique_ptr<Device> make_rom(const BoardDevice& entry, const DeviceHost& hos
     if (host.firmware.empty())
         throw Error(cat(entry.id, ": there is no firmware to put into it"));
     return std::make_unique<Rom>(host.firmware);
+std::unique_ptr<Device> make_debug_exit(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<DebugExit>(host.power);
 }
 
 std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost& host) {
@@ -199,9 +216,12 @@ std::unique_ptr<Device> make_virtio_pci(const BoardDevice& entry, const DeviceHo
 // clang-format off
 constexpr CatalogueEntry devices[] = {
     {"cfi-flash", make_cfi_flash, flash_functions},
+    {"isa-debug-exit", make_debug_exit},
+    {"hpet", make_hpet},
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
-    {"cmos", make_cmos},
+    {"i8042", make_i8042},
+    {"cmos", make_cmos, cmos_functions},
     {"acpi-pm", make_acpi_pm},
     {"post-port", make_post_port},
     {"pvpanic", make_pvpanic},

@@ -49,7 +49,8 @@ struct CatalogueEntry {
     std::string_view type;
     /// Throws Error when the device can't be made from what the configuration says.
     std::unique_ptr<Device> (*make)(const BoardDevice& placed, const DeviceHost& host);
-    /// What BoardDevice::function may say of a transport; empty for a device that needs none.
+    /// What BoardDevice::function may say of a transport or a device with variants; empty for one
+    /// that needs none.
     std::span<const std::string_view> functions = {};
 };
 
