@@ -3,9 +3,11 @@
 #pragma once
 
 #include "devices/acpi_pm/acpi_pm.h"
+#include "devices/core/pci/pci_bus.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
-#include "devices/core/pci/pci_bus.h"
+#include "devices/vga/std_vga.h"
+#include "devices/vga/vga_legacy.h"
 #include "tests/fakes/fake_byte_stream.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
@@ -95,6 +97,14 @@ inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
     }
 }
 
+/// Someone looks at the screen; at a large one only at its size.
+inline void look_at(const Screen& screen) {
+    const ScreenStatus status = screen.status();
+    if (status.width * status.height < 256 * 1024)
+        screen.image();
+    screen.text();
+}
+
 inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
@@ -103,6 +113,12 @@ inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "acpi-pm",
         .host_action = [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},
+    DeviceHabits{
+        .type = "std-vga",
+        .host_action = [](Device& device) { look_at(static_cast<StdVga&>(device).screen()); }},
+    DeviceHabits{
+        .type = "vga-legacy",
+        .host_action = [](Device& device) { look_at(static_cast<VgaLegacy&>(device).screen()); }},
     DeviceHabits{.type = "virtio-mmio", .guest_action = drive_virtio_mmio},
 };
 

@@ -7,6 +7,8 @@
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
 #include "devices/uart16550/uart16550.h"
+#include "devices/vga/std_vga.h"
+#include "devices/vga/vga_legacy.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
 #include "virtio/console/virtio_console.h"
@@ -14,6 +16,7 @@
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/vga_bios.h"
 
 #include <array>
 #include <iterator>
@@ -71,6 +74,15 @@ std::unique_ptr<Device> make_pvpanic(const BoardDevice&, const DeviceHost& host)
 
 std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<DebugConsole>(stream(entry, host));
+}
+
+std::unique_ptr<Device> make_std_vga(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<StdVga>(host.placer, read_vga_bios(host.config));
+}
+
+/// A board has it behind its std-vga; without one it is an adapter by itself.
+std::unique_ptr<Device> make_vga_legacy(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<VgaLegacy>(StdVga::find(host.pci));
 }
 
 DiskCacheMode cache_mode(DiskCache cache) {
@@ -135,6 +147,7 @@ constexpr CatalogueEntry devices[] = {
     {"uart16550", make_uart16550}, {"i8042-reset", make_i8042_reset},
     {"cmos", make_cmos},           {"acpi-pm", make_acpi_pm},
     {"post-port", make_post_port}, {"pvpanic", make_pvpanic},
+    {"std-vga", make_std_vga},     {"vga-legacy", make_vga_legacy},
     {"debugcon", make_debugcon},   {"virtio-mmio", make_virtio_mmio, virtio_function_names},
 };
 
