@@ -129,7 +129,8 @@ inline constexpr unsigned enable_no_clear = 0x80;
 
 // BAR 2.
 inline constexpr std::size_t mmio_bytes = 4096;
-inline constexpr unsigned mmio_ports = 0x400; // ports 0x3c0..0x3df
+inline constexpr unsigned mmio_edid_end = 0x400; // RO, from 0: EDID, then zeroes
+inline constexpr unsigned mmio_ports = 0x400;    // ports 0x3c0..0x3df
 inline constexpr unsigned mmio_ports_end = 0x420;
 inline constexpr unsigned mmio_dispi = 0x500;
 inline constexpr unsigned mmio_dispi_end = mmio_dispi + 2 * dispi_count;

@@ -1,5 +1,6 @@
 #include "devices/vga/std_vga.h"
 
+#include "devices/vga/edid.h"
 #include "vmm/base/error.h"
 
 #include <algorithm>
@@ -34,6 +35,13 @@ void check_rom(ByteView rom) {
 
 bool lies_in(std::uint64_t offset, unsigned width, unsigned first, unsigned end) noexcept {
     return offset >= first && offset + width <= end;
+}
+
+std::uint64_t read_edid(std::size_t offset, unsigned width) noexcept {
+    std::uint64_t value = 0;
+    for (unsigned i = 0; i < width && offset + i < edid_bytes; ++i)
+        value |= std::uint64_t{edid()[offset + i]} << 8 * i;
+    return value;
 }
 
 } // namespace
@@ -91,6 +99,8 @@ void StdVga::write(unsigned region, std::uint64_t offset, unsigned width,
 
 std::uint64_t StdVga::read_registers(std::uint64_t offset, unsigned width) noexcept {
     const auto at = static_cast<unsigned>(offset);
+    if (lies_in(offset, width, 0, mmio_edid_end))
+        return read_edid(offset, width);
     if (width <= 4 && lies_in(offset, width, mmio_ports, mmio_ports_end))
         return core_->read_ports(port_attribute + (at - mmio_ports), width);
     if (lies_in(offset, width, mmio_dispi, mmio_dispi_end)) {

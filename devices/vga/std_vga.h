@@ -4,12 +4,12 @@
 // QemuVideoDxe, SeaVGABIOS.
 //
 //   BAR 0  16 MiB, prefetchable: the frame buffer, memory that the guest sees without an exit
-//   BAR 2  4 KiB: 0x400 ports 0x3c0..0x3df, 0x500 DISPI registers, 0x600 QEMU's extension
+//   BAR 2  4 KiB: 0 EDID, 0x400 ports 0x3c0..0x3df, 0x500 DISPI, 0x600 QEMU's extension
 //   ROM    the VGA BIOS, where there is one
 //
 // The legacy ports and the window at 0xa0000 are VgaLegacy's, which shares the core: the board
 // places it after this function. They answer whatever the command register says.
-// Missing: EDID (the first KiB of BAR 2 reads all ones: none), interrupts.
+// Missing: interrupts, displays of other sizes than the EDID's.
 // Threads: as Device.
 #pragma once
 

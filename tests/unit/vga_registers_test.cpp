@@ -303,8 +303,24 @@ TEST_CASE("BAR 2 leads to the same registers", "[vga]") {
     CHECK(guest.mmio(0x604, 4) == 0xbebebebe);
     guest.mmio(0x604, 4, 0);
     CHECK(guest.mmio(0x604, 4) == 0xbebebebe);
-    CHECK(guest.mmio(0x000, 4) == 0xffffffff); // no EDID
     CHECK(guest.mmio(0x516, 2) == 0xffff);
+}
+
+TEST_CASE("BAR 2 begins with an EDID block", "[vga]") {
+    VgaGuest guest;
+    CHECK(guest.mmio(0, 8) == 0x00ffffffffffff00);
+    CHECK(guest.mmio(0x12, 2) == 0x0401);
+    unsigned sum = 0;
+    for (unsigned offset = 0; offset < 128; ++offset)
+        sum += static_cast<unsigned>(guest.mmio(offset, 1));
+    CHECK(sum % 256 == 0);
+    // The monitor's own mode: pixel clock, active width and height.
+    CHECK(guest.mmio(0x36, 2) == 6500);
+    CHECK((guest.mmio(0x38, 1) | (guest.mmio(0x3a, 1) & 0xf0) << 4) == 1024);
+    CHECK((guest.mmio(0x3b, 1) | (guest.mmio(0x3d, 1) & 0xf0) << 4) == 768);
+    CHECK(guest.mmio(0x80, 4) == 0);
+    guest.mmio(0, 4, 0);
+    CHECK(guest.mmio(0, 4) == 0xffffff00);
 }
 
 TEST_CASE("the function is what drivers look for", "[vga]") {
