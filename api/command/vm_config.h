@@ -14,6 +14,7 @@ namespace coldstart {
 enum class BootMode { automatic, linux64, pvh, firmware };
 enum class BoardKind { micro, pc };
 enum class OnReboot { restart, exit };
+enum class VgaKind { none, std_vga };
 
 /// How a disk's host file is read and written.
 enum class DiskCache {
@@ -55,6 +56,9 @@ struct VmConfig {
     bool rng = true;             ///< a virtio entropy device
     std::string post_codes_path; ///< empty: POST codes are only counted
     std::string debugcon_path;
+    VgaKind vga = VgaKind::none; ///< a display adapter, on board pc
+    std::string vga_bios_path;   ///< empty: that of Debian's package seabios, where it is there
+    std::string screenshot_path; ///< a PNG of the screen at exit; empty: none
     OnReboot on_reboot = OnReboot::restart;
     std::optional<double> timeout_s;
 };

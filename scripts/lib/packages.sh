@@ -8,7 +8,7 @@
 PACKAGES_BUILD=(
     g++ cmake ninja-build pkg-config ccache git nasm
     liburing-dev libfdt-dev nlohmann-json3-dev libmd-dev
-    zlib1g-dev liblz4-dev libzstd-dev liblzma-dev libbz2-dev catch2
+    zlib1g-dev liblz4-dev libzstd-dev liblzma-dev libbz2-dev libpng-dev catch2
 )
 
 # To make guests out of Debian's kernel package (scripts/guest-assets).

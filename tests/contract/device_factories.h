@@ -10,6 +10,10 @@
 #include "devices/i8042/i8042.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
+#include "devices/post_port/post_port.h"
+#include "devices/uart16550/uart16550.h"
+#include "devices/vga/std_vga.h"
+#include "devices/vga/vga_legacy.h"
 #include "tests/fakes/fake_byte_stream.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
@@ -186,6 +190,12 @@ inline void drive_hpet(Device& device, Fixture& fixture) {
         device.write(0, at, 8, timer << 9 | 0x44 | bits);
         device.write(0, at + 8, 8, device.read(0, 0xf0, 8) + timer * 10'000);
     }
+/// Someone looks at the screen; at a large one only at its size.
+inline void look_at(const Screen& screen) {
+    const ScreenStatus status = screen.status();
+    if (status.width * status.height < 256 * 1024)
+        screen.image();
+    screen.text();
 }
 
 inline constexpr std::array device_habits = {
@@ -207,6 +217,12 @@ inline constexpr std::array device_habits = {
         .type = "acpi-pm",
         .host_action = [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},
     DeviceHabits{.type = "fw-cfg", .guest_action = drive_fw_cfg},
+    DeviceHabits{
+        .type = "std-vga",
+        .host_action = [](Device& device) { look_at(static_cast<StdVga&>(device).screen()); }},
+    DeviceHabits{
+        .type = "vga-legacy",
+        .host_action = [](Device& device) { look_at(static_cast<VgaLegacy&>(device).screen()); }},
     DeviceHabits{.type = "virtio-mmio", .guest_action = drive_virtio_mmio},
     DeviceHabits{.type = "virtio-pci", .guest_action = drive_virtio_pci},
     DeviceHabits{

@@ -16,6 +16,8 @@
 #include "devices/q35/q35_mch.h"
 #include "devices/rom/rom.h"
 #include "devices/uart16550/uart16550.h"
+#include "devices/vga/std_vga.h"
+#include "devices/vga/vga_legacy.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
 #include "virtio/console/virtio_console.h"
@@ -25,6 +27,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/vga_bios.h"
 
 #include <array>
 #include <iterator>
@@ -139,6 +142,13 @@ std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host
 
 std::unique_ptr<Device> make_ich9_smbus(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<Ich9Smbus>(host.placer, line(entry, host));
+std::unique_ptr<Device> make_std_vga(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<StdVga>(host.placer, read_vga_bios(host.config));
+}
+
+/// A board has it behind its std-vga; without one it is an adapter by itself.
+std::unique_ptr<Device> make_vga_legacy(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<VgaLegacy>(StdVga::find(host.pci));
 }
 
 DiskCacheMode cache_mode(DiskCache cache) {
@@ -233,6 +243,9 @@ constexpr CatalogueEntry devices[] = {
     {"q35-mch", make_q35_mch},
     {"ich9-lpc", make_ich9_lpc},
     {"ich9-smbus", make_ich9_smbus},
+    {"cmos", make_cmos},
+    {"std-vga", make_std_vga},
+    {"vga-legacy", make_vga_legacy},
 };
 // clang-format on
 
