@@ -142,7 +142,7 @@ std::size_t AtapiDrive::mode_sense(const AtaCommand& command,
 std::size_t AtapiDrive::configuration(const AtaCommand& command,
                                       std::span<std::byte> out) const noexcept {
     const unsigned which = command.packet[1] & 3u; // 0: all, 1: the current, 2: one feature
-    const unsigned first = command.packet[2] << 8u | command.packet[3];
+    const unsigned first = unsigned{command.packet[2]} << 8u | command.packet[3];
     if (which == 3)
         return 0;
     const bool medium = has_medium();

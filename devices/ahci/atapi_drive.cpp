@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint16_t reason_done = 3; // in the count register, when a packet command ends
 
 unsigned be16(const AtaCommand& command, unsigned at) noexcept {
-    return command.packet[at] << 8u | command.packet[at + 1u];
+    return unsigned{command.packet[at]} << 8u | command.packet[at + 1u];
 }
 
 std::uint32_t be32(const AtaCommand& command, unsigned at) noexcept {
