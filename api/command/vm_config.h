@@ -32,6 +32,7 @@ struct DiskConfig {
     std::string id; ///< empty: disk0, disk1, ...
     std::string path;
     bool read_only = false;
+    std::optional<std::uint32_t> boot_index = {}; ///< firmware tries lower ones first
     std::string serial; ///< what VIRTIO_BLK_T_GET_ID answers, up to 20 bytes; empty: the id
     DiskCache cache = DiskCache::writeback;
     DiskBus bus = DiskBus::virtio;
@@ -47,7 +48,10 @@ struct VmConfig {
     std::string id; ///< names the machine in its log lines; may be empty
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
-    std::string kernel_path;
+    std::string firmware_path; ///< ROM or flash image; board pc
+    std::string nvram_path;    ///< UEFI variable store, below the firmware
+    std::string nvram_template_path; ///< what nvram_path is made of when it does not exist
+    std::string kernel_path;         ///< may be empty with a firmware, which then boots a disk
     std::optional<std::string> initrd_path;
     std::optional<std::string> command_line; ///< absent: the default of the board
     std::uint32_t cpus = 1;                  ///< 1..max_cpus

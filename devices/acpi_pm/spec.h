@@ -1,6 +1,8 @@
-// Registers of the ACPI fixed hardware. Source: ACPI 6.4 section 4.8.3; the reset register is the
-// RST_CNT register of PCI chipsets (ICH9 data sheet 13.7.5).
+// Regions and the reset register of the ACPI power management device. The reset register is the
+// RST_CNT register of PCI chipsets (ICH9 data sheet 13.7.5); PM1 bits are in core/acpi.
 #pragma once
+
+#include "devices/core/acpi/pm1_spec.h"
 
 #include <cstdint>
 
@@ -11,31 +13,11 @@ inline constexpr unsigned region_pm1_control = 1; // 2 bytes: PM1_CNT (RW)
 inline constexpr unsigned region_pm_timer = 2;    // 4 bytes: RO
 inline constexpr unsigned region_reset = 3;       // 1 byte: RW
 
-// PM1_STS and PM1_EN
-inline constexpr unsigned pm1_timer = 1u << 0;
-inline constexpr unsigned pm1_global = 1u << 5;
-inline constexpr unsigned pm1_power_button = 1u << 8;
-inline constexpr unsigned pm1_rtc = 1u << 10;
-inline constexpr unsigned pm1_wake = 1u << 15; // status only
-inline constexpr unsigned pm1_status_mask = pm1_timer | pm1_power_button | pm1_wake;
-inline constexpr unsigned pm1_enable_mask = pm1_timer | pm1_global | pm1_power_button | pm1_rtc;
-
-// PM1_CNT
-inline constexpr unsigned cnt_sci_enabled = 1u << 0;
-inline constexpr unsigned cnt_bus_master_reload = 1u << 1; // kept, without effect
-inline constexpr unsigned cnt_global_release = 1u << 2;    // WO, without effect: no SMI here
-inline constexpr unsigned cnt_sleep_type_shift = 10;
-inline constexpr unsigned cnt_sleep_type = 7u << cnt_sleep_type_shift;
-inline constexpr unsigned cnt_sleep_enable = 1u << 13; // WO
-inline constexpr unsigned cnt_kept = cnt_sci_enabled | cnt_bus_master_reload | cnt_sleep_type;
-
 // Reset register
 inline constexpr unsigned reset_system = 0x02; // a hard reset instead of an INIT: all the same here
 inline constexpr unsigned reset_cpu = 0x04;    // WO: resets
 inline constexpr unsigned reset_full = 0x08;   // cuts the power for a moment: kept, without effect
 inline constexpr unsigned reset_kept = reset_system | reset_full;
 inline constexpr std::uint8_t reset_value = reset_system | reset_cpu;
-
-inline constexpr std::uint64_t timer_hz = 3'579'545;
 
 } // namespace coldstart::acpi_pm

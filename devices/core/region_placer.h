@@ -18,6 +18,11 @@ class RegionPlacer {
     virtual bool place(Device& device, unsigned region, std::uint64_t base) noexcept = 0;
     /// Takes the region off the bus; nothing when it is nowhere.
     virtual void withdraw(Device& device, unsigned region) noexcept = 0;
+
+    /// Whether the guest sees RegionShape::memory of the region directly, as it does at first, or
+    /// every access comes to the device: a flash that answers something else for the moment. Holds
+    /// where the region stands now and wherever it is placed later. A leaf, as place() is.
+    virtual void show_memory(Device& device, unsigned region, bool shown) noexcept = 0;
 };
 
 } // namespace coldstart

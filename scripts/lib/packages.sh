@@ -6,7 +6,7 @@
 
 # To compile coldstart.
 PACKAGES_BUILD=(
-    g++ cmake ninja-build pkg-config ccache git
+    g++ cmake ninja-build pkg-config ccache git nasm
     liburing-dev libfdt-dev nlohmann-json3-dev libmd-dev
     zlib1g-dev liblz4-dev libzstd-dev liblzma-dev libbz2-dev catch2
 )
@@ -14,12 +14,17 @@ PACKAGES_BUILD=(
 # To make guests out of Debian's kernel package (scripts/guest-assets).
 PACKAGES_GUEST=(busybox-static cpio kmod xz-utils lz4 zstd e2fsprogs binutils)
 
+# To make what firmware boots (scripts/lib/firmware-images.sh), and the firmware itself.
+PACKAGES_FIRMWARE=(
+    seabios ovmf ipxe-qemu grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools dosfstools fdisk nasm passt
+)
+
 # To run the lab (scripts/lab).
 PACKAGES_LAB=(qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils lz4)
 
 # To run every test and check.
 PACKAGES_TEST=(
-    "${PACKAGES_BUILD[@]}" "${PACKAGES_GUEST[@]}" "${PACKAGES_LAB[@]}"
+    "${PACKAGES_BUILD[@]}" "${PACKAGES_GUEST[@]}" "${PACKAGES_LAB[@]}" "${PACKAGES_FIRMWARE[@]}"
     clang clang-format clang-tidy libclang-rt-14-dev
-    nasm acpica-tools u-boot-tools device-tree-compiler tmux socat python3 shellcheck util-linux
+    acpica-tools u-boot-tools device-tree-compiler tmux socat python3 shellcheck util-linux
 )

@@ -4,6 +4,9 @@
 
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/core/pci/pci_bus.h"
+#include "devices/fw_cfg/fw_cfg_items.h"
+#include "devices/ich9/ich9_lpc.h"
+#include "devices/ich9/smbus_spec.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "tests/fakes/ahci_driver.h"
@@ -20,6 +23,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,9 +47,17 @@ struct Fixture {
         sata.path = sata_image.path();
         sata.bus = DiskBus::sata;
         config.cdrom_path = disc.path();
+        fw_cfg.add(0x05, std::vector<std::byte>(2, std::byte{1}));
+        fw_cfg.add(0x8004, std::vector<std::byte>(121, std::byte{2}));
+        fw_cfg.add_file("etc/e820", std::vector<std::byte>(60, std::byte{3}));
+        fw_cfg.add_writable_file("etc/log", std::vector<std::byte>(16), [](ByteView) {});
+        fw_cfg.add_generated_file("etc/made", 100,
+                                  [] { return std::vector<std::byte>(90, std::byte{4}); });
+        config.firmware_path = code_flash.path();
+        config.nvram_path = vars_flash.path();
     }
 
-    std::array<fakes::FakeIrqLine, 4> irqs; ///< by index in Device::lines
+    std::array<fakes::FakeIrqLine, 12> irqs; ///< by index in Device::lines
     fakes::FakeClock clock;
     fakes::FakePower power;
     fakes::FakeReactor reactor;
@@ -55,9 +67,12 @@ struct Fixture {
     fakes::FakeMsiRouter msis;
     PciBus pci;
     CountingPostCodeSink post_codes;
+    std::array<std::byte, 8192> firmware{};
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
     fakes::TempFile image{64 * KiB}, sata_image{64 * KiB}, disc{64 * KiB};
+    fakes::TempFile code_flash{8 * KiB}, vars_flash{8 * KiB};
     VmConfig config;
+    FwCfgItems fw_cfg;
     unsigned guest_actions = 0;
 };
 
@@ -79,19 +94,14 @@ struct DeviceHabits {
 
 /// Brings up whatever is behind the registers and gives each queue a chain that every function can
 /// work with in some way: a block read of sector 0, bytes to print, room for input or entropy.
-inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
+inline void drive_virtio(fakes::VirtioDriver& driver, Fixture& fixture) {
     fixture.memory.fill(Gpa(0), fixture.memory.size_bytes(), std::byte{0});
-    fakes::VirtioDriver driver(device, fixture.memory);
     driver.reset();
     if (!driver.negotiate(driver.offered()))
         return;
     std::vector<fakes::VirtioDriver::Queue*> queues;
-    for (unsigned index = 0; index < 16; ++index) {
-        driver.write(0x30, index);
-        if (driver.read(0x34) == 0)
-            break;
+    while (queues.size() < 16 && driver.queue_max_size(static_cast<unsigned>(queues.size())) != 0)
         queues.push_back(&driver.add_queue(8));
-    }
     driver.set_status(4);
     const bool breaks_rules = ++fixture.guest_actions % 4 == 0; // the device wants a reset then
     for (fakes::VirtioDriver::Queue* queue : queues) {
@@ -125,16 +135,94 @@ inline void drive_ahci(Device& device, Fixture& fixture) {
     driver.set(ahci::port_ci, issued[kind]);
 }
 
+inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
+    fakes::VirtioDriver driver(device, fixture.memory);
+    drive_virtio(driver, fixture);
+}
+
+/// The same over PCI, by INTx and by MSI-X in turn, and with a few writes to configuration space
+/// that nobody expects.
+inline void drive_virtio_pci(Device& device, Fixture& fixture) {
+    auto& function = static_cast<PciFunction&>(device);
+    auto transport = std::make_unique<fakes::PciTransport>(function);
+    fakes::PciTransport& pci = *transport;
+    fakes::VirtioDriver driver(std::move(transport), fixture.memory);
+    if (!pci.complete())
+        return; // what the function says of itself was damaged with its state
+    std::mt19937_64 random(fixture.guest_actions);
+    for (unsigned i = 0; i < 8; ++i) {
+        const unsigned width = 1u << random() % 3;
+        const auto offset = static_cast<unsigned>(random() % 256 / width * width);
+        function.config_write(offset, width, static_cast<std::uint32_t>(random()));
+        function.config_read(offset, width);
+    }
+    pci.switch_on();
+    pci.enable_msix(fixture.guest_actions % 3 == 2);
+    for (unsigned vector = 0; vector < pci.vectors(); ++vector)
+        pci.set_vector(vector, vector, random() % 4 == 0);
+    drive_virtio(driver, fixture);
+    for (unsigned queue = 0; queue < 16; ++queue)
+        pci.choose_queue_vector(queue, static_cast<std::uint32_t>(random() % 4));
+    pci.choose_config_vector(static_cast<std::uint32_t>(random() % 4));
+}
+
+/// One DMA transfer of any kind, of any item, now and then to where no memory is.
+inline void drive_fw_cfg(Device& device, Fixture& fixture) {
+    constexpr std::array<std::uint32_t, 10> keys = {0,    1,    5,    0x19,   0x20,
+                                                    0x21, 0x22, 0x23, 0x8004, 9};
+    constexpr std::array<std::uint32_t, 5> kinds = {0x02, 0x04, 0x08, 0x10, 0x12};
+    const unsigned turn = ++fixture.guest_actions;
+    const std::uint32_t select = turn % 3 != 0 ? 0x08 | keys[turn % keys.size()] << 16 : 0;
+    const std::uint32_t order[4] = {__builtin_bswap32(select | kinds[turn / 7 % kinds.size()]),
+                                    __builtin_bswap32(turn % 11 * 8), turn % 13 == 0 ? ~0u : 0,
+                                    __builtin_bswap32(0x2000)};
+    fixture.memory.write(Gpa(0x1000), std::as_bytes(std::span(order)));
+    device.write(1, 4, 4, __builtin_bswap32(0x1000));
+}
+
+/// Configuration space as random accesses of a region do not reach it: some register of the
+/// function, any value; now and then the SCI on, so that a pressed button is heard.
+inline void configure_ich9_lpc(Device& device, Fixture& fixture) {
+    std::mt19937 random(fixture.guest_actions++);
+    constexpr PciAddress lpc{.device = 31, .function = 0};
+    for (unsigned i = 0; i < 16; ++i) {
+        const unsigned width = 1u << random() % 3;
+        const unsigned offset = static_cast<unsigned>(random() % 256) & ~(width - 1);
+        fixture.pci.config_write(0, lpc, offset, width, static_cast<std::uint32_t>(random()));
+        fixture.pci.config_read(0, lpc, offset, width);
+    }
+    fixture.pci.config_write(0, lpc, ich9::cfg_acpi_cntl, 1, ich9::acpi_cntl_enable);
+    device.write(ich9::region_pm, ich9::pm_event, 4, 0x0100'ffff);
+    device.write(ich9::region_apm, ich9::apm_control, 1, ich9::apm_acpi_enable);
+}
+
+/// As the kernel's driver begins a transaction, which asks for an interrupt at its end.
+inline void drive_ich9_smbus(Device& device, Fixture& fixture) {
+    auto& function = static_cast<PciFunction&>(device);
+    function.config_write(0x20, 4, 0x701 + (fixture.guest_actions++ % 4) * 0x20);
+    function.config_write(0x04, 2, 1);
+    function.config_write(ich9::cfg_smbus_hostc, 1, ich9::hostc_enable);
+    device.write(0, ich9::hst_cnt, 1, ich9::cnt_start | ich9::cnt_interrupt_enable);
+}
+
 inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
         .host_action = [](Device& device) { static_cast<Uart16550&>(device).receive_break(); }},
+    DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
     DeviceHabits{
         .type = "acpi-pm",
         .host_action = [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},
     DeviceHabits{.type = "ahci", .guest_action = drive_ahci},
+    DeviceHabits{.type = "fw-cfg", .guest_action = drive_fw_cfg},
     DeviceHabits{.type = "virtio-mmio", .guest_action = drive_virtio_mmio},
+    DeviceHabits{.type = "virtio-pci", .guest_action = drive_virtio_pci},
+    DeviceHabits{
+        .type = "ich9-lpc",
+        .host_action = [](Device& device) { static_cast<Ich9Lpc&>(device).press_power_button(); },
+        .guest_action = configure_ich9_lpc},
+    DeviceHabits{.type = "ich9-smbus", .guest_action = drive_ich9_smbus},
 };
 
 struct DeviceFactory {
@@ -158,6 +246,8 @@ struct DeviceFactory {
                                     .msis = fixture.msis,
                                     .pci = fixture.pci,
                                     .post_codes = &fixture.post_codes,
+                                    .firmware = fixture.firmware,
+                                    .fw_cfg = &fixture.fw_cfg,
                                     .stream = &fixture.stream});
     }
 };
@@ -169,7 +259,8 @@ inline DeviceFactory make_factory(const CatalogueEntry& entry, std::string_view 
         .entry = &entry,
         .placed = {.id = "tested",
                    .type = type,
-                   .gsis = {0, 1, 2, 3}, // as many as Fixture::irqs, more than any device has
+                   .gsis = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+                            11}, // as many as Fixture::irqs, more than any device has
                    .function = std::string(function),
                    .stream = "host"},
         .habits = {.type = entry.type}};

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -30,6 +31,13 @@ class FakePlacer final : public RegionPlacer {
     void withdraw(Device& device, unsigned region) noexcept override {
         places.erase({&device, region});
     }
+    void show_memory(Device& device, unsigned region, bool shown) noexcept override {
+        ++memory_changes;
+        if (shown)
+            hidden.erase({&device, region});
+        else
+            hidden.insert({&device, region});
+    }
 
     std::optional<std::uint64_t> where(const Device& device, unsigned region) const {
         const auto found = places.find({&device, region});
@@ -37,6 +45,8 @@ class FakePlacer final : public RegionPlacer {
     }
 
     std::map<std::pair<const Device*, unsigned>, std::uint64_t> places;
+    std::set<std::pair<const Device*, unsigned>> hidden; ///< their memory, by show_memory
+    unsigned memory_changes = 0;
     bool refuse = false;
 };
 

@@ -1,14 +1,15 @@
-// The driver's side of virtio over MMIO, as a guest would play it: negotiates through the
+// The driver's side of virtio, as a guest would play it: negotiates through a transport's
 // registers, lays out queues in guest memory, adds chains, kicks, and takes used buffers.
 // Source: virtio 1.2, sections 3.1 and 2.7.13; written apart from the device's code on purpose.
 //
-//     VirtioDriver driver(device, memory);
+//     VirtioDriver driver(device, memory);                              // virtio-mmio
+//     VirtioDriver driver(std::make_unique<PciTransport>(function), memory);  // virtio-pci
 //     driver.start(wanted_features, {8});
 //     const Chain chain = driver.queue(0).chain().out(header).in(512).in(1).add();
 //     driver.queue(0).kick();
 #pragma once
 
-#include "devices/core/device.h"
+#include "tests/fakes/virtio_driver_transport.h"
 #include "vmm/base/guest_memory.h"
 
 #include <atomic>
@@ -18,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace coldstart::fakes {
@@ -111,7 +113,7 @@ class VirtioDriver {
             shared16(avail_ + 2).store(index);
         }
         std::uint16_t avail_index() const { return avail_index_; }
-        void kick() { driver_.write(0x50, index_); }
+        void kick() { driver_.transport_->kick(index_); }
         /// As a real driver: kick only when the device asked for it. True when it did.
         bool kick_if_wanted(bool event_idx) {
             const std::uint16_t before = kicked_index_;
@@ -171,57 +173,53 @@ class VirtioDriver {
     };
 
     VirtioDriver(Device& device, const GuestMemory& memory, Gpa heap = Gpa(0x1000))
-        : device_(device), memory_(memory), heap_start_(heap), heap_(heap) {}
+        : VirtioDriver(std::make_unique<MmioTransport>(device), memory, heap) {}
+    VirtioDriver(std::unique_ptr<DriverTransport> transport, const GuestMemory& memory,
+                 Gpa heap = Gpa(0x1000))
+        : transport_(std::move(transport)), memory_(memory), heap_start_(heap), heap_(heap) {}
 
-    std::uint32_t read(std::uint64_t offset) {
-        return static_cast<std::uint32_t>(device_.read(0, offset, 4));
+    DriverTransport& transport() { return *transport_; }
+    std::uint32_t read(std::uint64_t offset) { return transport_->read(offset); }
+    void write(std::uint64_t offset, std::uint32_t value) { transport_->write(offset, value); }
+    void write_address(std::uint64_t offset, Gpa gpa) {
+        write(offset, static_cast<std::uint32_t>(gpa.value));
+        write(offset + 4, static_cast<std::uint32_t>(gpa.value >> 32));
     }
-    void write(std::uint64_t offset, std::uint32_t value) { device_.write(0, offset, 4, value); }
     template <typename T>
     T config(std::uint64_t offset) {
-        return static_cast<T>(device_.read(0, 0x100 + offset, sizeof(T)));
+        return static_cast<T>(transport_->read_config(offset, sizeof(T)));
     }
-    std::uint32_t status() { return read(0x70); }
-    void set_status(std::uint32_t bits) { write(0x70, status() | bits); }
+    std::uint32_t status() { return transport_->status(); }
+    void set_status(std::uint32_t bits) { transport_->write_status(status() | bits); }
     void reset() {
-        write(0x70, 0);
+        transport_->write_status(0);
         queues_.clear();
         heap_ = heap_start_;
     }
     std::uint64_t offered() {
-        write(0x14, 1);
-        const std::uint64_t high = read(0x10);
-        write(0x14, 0);
-        return high << 32 | read(0x10);
+        const std::uint64_t high = transport_->offered(1);
+        return high << 32 | transport_->offered(0);
     }
     /// Steps 1 to 6 of section 3.1; VERSION_1 is added. True when the device agreed.
     bool negotiate(std::uint64_t features) {
         features |= 1ull << 32;
         set_status(1);
         set_status(2);
-        write(0x24, 0);
-        write(0x20, static_cast<std::uint32_t>(features));
-        write(0x24, 1);
-        write(0x20, static_cast<std::uint32_t>(features >> 32));
+        transport_->accept(0, static_cast<std::uint32_t>(features));
+        transport_->accept(1, static_cast<std::uint32_t>(features >> 32));
         set_status(8);
         return (status() & 8) != 0;
     }
+    std::uint32_t queue_max_size(unsigned index) { return transport_->queue_max_size(index); }
     /// Lays a queue out in memory and hands it to the device.
     Queue& add_queue(std::uint16_t size) {
         const auto index = static_cast<unsigned>(queues_.size());
         queues_.push_back(std::make_unique<Queue>(*this, index, size));
         Queue& queue = *queues_.back();
-        write(0x30, index);
-        write(0x38, size);
-        write_address(0x80, queue.desc());
-        write_address(0x90, queue.avail());
-        write_address(0xa0, queue.used());
-        write(0x44, 1);
+        transport_->enable_queue(
+            index,
+            {.size = size, .desc = queue.desc(), .avail = queue.avail(), .used = queue.used()});
         return queue;
-    }
-    void write_address(std::uint64_t offset, Gpa gpa) {
-        write(offset, static_cast<std::uint32_t>(gpa.value));
-        write(offset + 4, static_cast<std::uint32_t>(gpa.value >> 32));
     }
     void start(std::uint64_t features, const std::vector<std::uint16_t>& sizes) {
         if (!negotiate(features))
@@ -249,7 +247,7 @@ class VirtioDriver {
     const GuestMemory& memory() const { return memory_; }
 
   private:
-    Device& device_;
+    std::unique_ptr<DriverTransport> transport_;
     const GuestMemory& memory_;
     Gpa heap_start_, heap_;
     std::vector<std::unique_ptr<Queue>> queues_;

@@ -63,6 +63,40 @@ struct Machine {
                                                           .s5_sleep_type = 5};
     }
 
+    /// As on a chipset whose PMBASE the guest programs.
+    void add_movable_power_management() {
+        add_power_management();
+        placed.back().bases = {~0ull, ~0ull, ~0ull, 0xcf9};
+    }
+
+    void add_keyboard_controller() {
+        FakeDevice& keyboard =
+            add("i8042", {{"data", BusKind::pio, 1}, {"command", BusKind::pio, 1}}, {0x60, 0x64},
+                {{"keyboard", true}, {"mouse", true}}, {1, 12});
+        keyboard.description.legacy = {LegacyFeature::keyboard_controller};
+    }
+
+    void add_fw_cfg() {
+        FakeDevice& fw_cfg =
+            add("fwcfg", {{"selector+data", BusKind::pio, 2}, {"dma", BusKind::pio, 8}},
+                {0x510, 0x514});
+        fw_cfg.description.name = "FWCF";
+        fw_cfg.description.hid = "QEMU0002";
+    }
+
+    void add_hpet() {
+        FakeDevice& hpet = add("hpet", {{"registers", BusKind::mmio, 0x400}}, {0xfed00000},
+                               {{"timer0", false}, {"timer1", false}}, {2, 8});
+        hpet.description.name = "HPET";
+        hpet.description.hid = "PNP0103";
+    }
+
+    void add_display() {
+        FakeDevice& vga = add("vga", {{"framebuffer", BusKind::mmio, 0x1000000}}, {});
+        vga.description.legacy = {LegacyFeature::vga};
+        placed.back().pci = PciAddress{1, 0};
+    }
+
     void add_pvpanic() {
         FakeDevice& pvpanic = add("pvpanic", {{"events", BusKind::pio, 1}}, {0x505});
         pvpanic.description.name = "PEVT";
@@ -78,16 +112,21 @@ struct Machine {
         virtio.description.cache_coherent = true;
     }
 
-    AcpiTables tables(std::vector<std::uint32_t> apic_ids, bool legacy_interrupts = true) const {
+    AcpiInputs inputs(std::span<const std::uint32_t> apic_ids) const {
         AcpiInputs inputs;
         inputs.devices = placed;
         inputs.apic_ids = apic_ids;
         inputs.base = Gpa(0xe0000);
         inputs.room_bytes = 0x20000;
-        inputs.has_pics = legacy_interrupts;
+        return inputs;
+    }
+
+    AcpiTables tables(std::vector<std::uint32_t> apic_ids, bool legacy_interrupts = true) const {
+        AcpiInputs made = inputs(apic_ids);
+        made.has_pics = legacy_interrupts;
         if (!legacy_interrupts)
-            inputs.pit_gsi.reset();
-        return build_acpi(inputs);
+            made.pit_gsi.reset();
+        return build_acpi(made);
     }
 };
 
@@ -140,10 +179,70 @@ AcpiConfig reduced() {
     return {"reduced", machine.tables({0, 254, 255, 0x12345}, false)};
 }
 
+Machine pc_devices() {
+    Machine machine;
+    machine.add_serial(1, 0x3f8, 4);
+    machine.add_serial(2, 0x2f8, 3);
+    machine.add_cmos();
+    machine.add_keyboard_controller();
+    machine.add_movable_power_management();
+    machine.add_hpet();
+    machine.add_fw_cfg();
+    machine.add_pvpanic();
+    machine.add_display();
+    return machine;
+}
+
+/// A Q35-like chipset as firmware leaves it: ECAM at 0xB0000000, the window from its end to the
+/// IOAPIC, everything else above 4 GiB.
+PciAcpiFacts q35() {
+    PciAcpiFacts facts;
+    facts.ecam = EcamFacts{.base = 0xb0000000};
+    facts.windows = {{0x80000000, 0x30000000}, {0xc0000000, 0x3ec00000}};
+    facts.window64 = AcpiAddressRange{0x800000000, 0x800000000};
+    facts.hpet = HpetFacts{};
+    facts.pm_base = 0x600;
+    facts.gpe0 = GpeBlockFacts{};
+    facts.smi_command = SmiCommandFacts{};
+    return facts;
+}
+
+AcpiConfig pc() {
+    const Machine machine = pc_devices();
+    const std::vector<std::uint32_t> apic_ids = counted(2);
+    AcpiInputs inputs = machine.inputs(apic_ids);
+    inputs.pci = q35();
+    return {"pc", build_acpi(inputs)};
+}
+
+/// A bridge without ECAM, HPET and SMI, no 8259s.
+AcpiConfig bare_pc() {
+    Machine machine;
+    machine.add_power_management();
+    const std::vector<std::uint32_t> apic_ids = counted(1);
+    AcpiInputs inputs = machine.inputs(apic_ids);
+    inputs.has_pics = false;
+    inputs.pit_gsi.reset();
+    inputs.pci = PciAcpiFacts{.windows = {{0xc0000000, 0x1000000}}};
+    return {"bare-pc", build_acpi(inputs)};
+}
+
 } // namespace
 
 std::vector<AcpiConfig> acpi_configs() {
-    return {micro(), large(), reduced()};
+    return {micro(), large(), reduced(), pc(), bare_pc()};
+}
+
+AcpiBlobs pc_blobs(const PciAcpiFacts& chipset) {
+    const Machine machine = pc_devices();
+    const std::vector<std::uint32_t> apic_ids = counted(2);
+    AcpiInputs inputs = machine.inputs(apic_ids);
+    inputs.pci = chipset;
+    return build_acpi_blobs(inputs);
+}
+
+PciAcpiFacts pc_chipset() {
+    return q35();
 }
 
 std::string to_text(const AcpiConfig& config) {

@@ -16,6 +16,10 @@ struct AcpiConfig {
 
 std::vector<AcpiConfig> acpi_configs();
 
+/// Configuration "pc" as files for firmware.
+PciAcpiFacts pc_chipset();
+AcpiBlobs pc_blobs(const PciAcpiFacts& chipset);
+
 /// The golden file's text: a line for each table, its bytes in hexadecimal below.
 std::string to_text(const AcpiConfig& config);
 

@@ -158,14 +158,35 @@ TEST_CASE("flags that are unknown, twice, incomplete or not built are refused", 
     CHECK_THAT(run_refusal({"--initrd="}), StartsWith("--initrd: value is empty"));
     CHECK_THAT(run_refusal({"extra"}), Contains("unexpected argument 'extra'"));
     CHECK(run({"--cmdline=--quiet"}).config.command_line == "--quiet");
-    CHECK_THAT(refusal({"run"}), StartsWith("run: --kernel is missing"));
-    for (const char* flag : {"--firmware", "--nvram", "--cdrom", "--net", "--vga", "--screenshot",
-                             "--api-sock", "--config", "--timeline", "--nvram-template"})
+    CHECK_THAT(refusal({"run"}), StartsWith("run: nothing to boot"));
+    for (const char* flag :
+         {"--cdrom", "--net", "--vga", "--screenshot", "--api-sock", "--config", "--timeline"})
         CHECK_THAT(run_refusal({flag, "x"}),
                    StartsWith(std::string(flag) + ": not in this release yet"));
-    CHECK_THAT(run_refusal({"--boot", "firmware"}),
-               StartsWith("--boot firmware: not in this release yet"));
-    CHECK_THAT(run_refusal({"--machine=pc"}), StartsWith("--machine pc: not in this release yet"));
+}
+
+TEST_CASE("firmware and kernels: what goes together", "[cli]") {
+    CHECK_THAT(refusal({"run", "--boot", "firmware"}),
+               StartsWith("--boot firmware: --firmware is missing"));
+    CHECK_THAT(refusal({"run", "--firmware", "f", "--boot", "pvh"}),
+               StartsWith("--firmware with --boot linux or pvh"));
+    CHECK_THAT(refusal({"run", "--firmware", "f", "--machine", "micro"}),
+               StartsWith("--machine micro: firmware needs the board pc"));
+    CHECK_THAT(run_refusal({"--machine=pc"}), StartsWith("--machine pc: the board boots by"));
+    CHECK_THAT(run_refusal({"--nvram", "n"}), StartsWith("--nvram: a variable store without"));
+    CHECK_THAT(refusal({"run", "--firmware", "f", "--nvram-template", "n"}),
+               StartsWith("--nvram-template: which file"));
+    CHECK_THAT(refusal({"run", "--firmware", "f", "--initrd", "i"}),
+               StartsWith("--initrd: there is no kernel"));
+    CHECK_THAT(refusal({"run", "--firmware", "f", "--cmdline", "quiet"}),
+               StartsWith("--cmdline: there is no kernel"));
+
+    const RunCommand command = run({"--firmware", "f", "--nvram", "n", "--nvram-template", "t"});
+    CHECK(command.config.board == BoardKind::pc);
+    CHECK(command.config.boot == BootMode::firmware);
+    CHECK(command.config.firmware_path == "f");
+    CHECK(command.config.nvram_path == "n");
+    CHECK(command.config.nvram_template_path == "t");
 }
 
 TEST_CASE("the other commands", "[cli]") {
@@ -200,7 +221,7 @@ TEST_CASE("help fits 80 columns and shows what works and nothing else", "[cli]")
     }
     const std::string text = help_text("run");
     CHECK_THAT(text, Contains("--virtio-console") && Contains("--on-reboot"));
-    CHECK_THAT(text, !Contains("--firmware") && !Contains("--net") && !Contains("--timeline"));
+    CHECK_THAT(text, !Contains("--net") && !Contains("--timeline"));
     // The texts name the default command line; it must be the real one.
     VmConfig config;
     std::istringstream words(guest_command_line(config));

@@ -77,15 +77,15 @@ TEST_CASE("bash completes commands, flags, values and files", "[cli]") {
     CHECK(offered(folder, "coldstart in") == Set{"inspect"});
     CHECK(offered(folder, "coldstart run --mem") == Set{"--memory"});
     CHECK(offered(folder, "coldstart run --cpus 2 --no") == Set{"--no-rng"});
-    CHECK(offered(folder, "coldstart run --boot \"\"") == Set{"auto", "linux", "pvh"});
+    CHECK(offered(folder, "coldstart run --boot \"\"") == Set{"auto", "firmware", "linux", "pvh"});
     CHECK(offered(folder, "coldstart run --boot = li") == Set{"linux"});
-    CHECK(offered(folder, "coldstart run --boot =") == Set{"auto", "linux", "pvh"});
+    CHECK(offered(folder, "coldstart run --boot =") == Set{"auto", "firmware", "linux", "pvh"});
     CHECK(offered(folder, "coldstart run --kernel my") == Set{"my kernel"});
     CHECK(offered(folder, "coldstart run --serial f") == Set{"file="});
     CHECK(offered(folder, "coldstart run --serial file = my") == Set{"my kernel"});
     CHECK(offered(folder, "coldstart run --disk path = my") == Set{"my kernel"});
     CHECK(offered(folder, "coldstart run --disk path = a,readonly = o") == Set{"on", "off"});
-    CHECK(offered(folder, "coldstart run --firm") == Set{""});
+    CHECK(offered(folder, "coldstart run --firm") == Set{"--firmware"});
     CHECK(offered(folder, "coldstart inspect my") == Set{"my kernel"});
     CHECK(offered(folder, "coldstart inspect --j") == Set{"--json"});
     CHECK(offered(folder, "coldstart completion f") == Set{"fish"});
@@ -103,7 +103,7 @@ TEST_CASE("zsh and fish accept their completion scripts", "[cli]") {
         CHECK(output_of("cd " + folder.path +
                         " && HOME=$PWD fish -c 'source completion; "
                         "complete -C \"coldstart run --boot \"' 2>&1 | cut -f1") ==
-              "auto\nlinux\npvh\n");
+              "auto\nfirmware\nlinux\npvh\n");
     else
         WARN("skipped: no fish here");
 }

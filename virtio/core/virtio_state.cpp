@@ -169,7 +169,9 @@ void VirtioState::restore(StateReader& reader) {
     std::uint32_t generation = 0;
     unsigned queues = 0;
     reader.fields(device_id, accepted_, saved_status, generation, queues);
-    if (device_id != device_.device_id() || queues != queue_count() || (accepted_ & ~offered_) != 0)
+    // Until FEATURES_OK a driver may have written anything.
+    const bool impossible = (saved_status & features_ok) != 0 && (accepted_ & ~offered_) != 0;
+    if (device_id != device_.device_id() || queues != queue_count() || impossible)
         throw Error(cat("saved state: ", device_.type(),
                         ": other device, queues or features than it was saved with"),
                     "restore it with the same machine configuration");

@@ -24,9 +24,10 @@ constexpr FlagSpec not_yet(Value name) {
 }
 
 void store_boot(CommandDraft& draft, const FlagSpec&, Value value) {
-    draft.run.config.boot = value == "linux" ? BootMode::linux64
-                            : value == "pvh" ? BootMode::pvh
-                                             : BootMode::automatic;
+    draft.run.config.boot = value == "linux"      ? BootMode::linux64
+                            : value == "pvh"      ? BootMode::pvh
+                            : value == "firmware" ? BootMode::firmware
+                                                  : BootMode::automatic;
 }
 
 void store_disk(CommandDraft& draft, const FlagSpec& flag, Value value) {
@@ -48,7 +49,7 @@ constexpr FlagSpec run_flags[] = {
      .value = "FILE",
      .kind = ValueKind::file,
      .help = "Linux bzImage, ELF vmlinux or PVH kernel, also compressed, or a FIT bundle; told "
-             "apart by content. Required.",
+             "apart by content. With --firmware: a bzImage that the firmware is handed.",
      .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.kernel_path = v; }},
     {.group = what,
      .name = "--initrd",
@@ -66,23 +67,43 @@ constexpr FlagSpec run_flags[] = {
      .name = "--boot",
      .value = "MODE",
      .kind = ValueKind::words,
-     .words = "auto|linux|pvh",
-     .later_words = "firmware",
-     .help = "how to enter the kernel: linux (64-bit boot protocol), pvh, or auto, the quickest "
-             "the file offers (default: auto)",
+     .words = "auto|linux|pvh|firmware",
+     .help = "how to enter the guest: linux (64-bit boot protocol), pvh, firmware (the reset "
+             "vector), or auto: firmware if one is given, else the quickest the kernel offers "
+             "(default: auto)",
      .store = store_boot},
-    not_yet("--firmware"),
-    not_yet("--nvram"),
-    not_yet("--nvram-template"),
+    {.group = what,
+     .name = "--firmware",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "firmware, a ROM image such as SeaBIOS's bios-256k.bin or OVMF_CODE_4M.fd, run from "
+             "the reset vector on board pc",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.firmware_path = v; }},
+    {.group = what,
+     .name = "--nvram",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "UEFI variable store, kept across runs (OVMF_VARS_4M.fd's copy)",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.nvram_path = v; }},
+    {.group = what,
+     .name = "--nvram-template",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "what the --nvram file is made of when it does not exist",
+     .store = [](CommandDraft& d, const FlagSpec&,
+                 Value v) { d.run.config.nvram_template_path = v; }},
     {.group = machine,
      .name = "--machine",
      .value = "BOARD",
      .kind = ValueKind::words,
-     .words = "micro",
-     .later_words = "pc",
-     .help = "the board: micro, no PCI, devices found through ACPI (default: micro)",
-     .store = [](CommandDraft& d, const FlagSpec&,
-                 Value) { d.run.config.board = BoardKind::micro; }},
+     .words = "micro|pc",
+     .help = "the board: micro, no PCI, devices found through ACPI; or pc, of the Q35 kind, for "
+             "firmware (default: pc with --firmware, else micro)",
+     .store =
+         [](CommandDraft& d, const FlagSpec&, Value v) {
+             d.run.config.board = v == "pc" ? BoardKind::pc : BoardKind::micro;
+             d.board_given = true;
+         }},
     {.group = machine,
      .name = "--cpus",
      .value = "N",
@@ -102,9 +123,11 @@ constexpr FlagSpec run_flags[] = {
      .value = "path=FILE[,KEY=VALUE...]",
      .kind = ValueKind::keys,
      .words = "path=|format=raw|readonly=on|readonly=off|id=|serial=|cache=writeback|cache=none|"
-              "cache=unsafe",
+              "cache=unsafe|bootindex=",
      .help = "a virtio disk; may be repeated, the first is /dev/vda. Keys: format=raw, "
-             "readonly=on|off, id=NAME, serial=TEXT, cache=writeback|none|unsafe. A comma inside a "
+             "readonly=on|off, id=NAME, serial=TEXT, cache=writeback|none|unsafe, bootindex=N "
+             "(firmware "
+             "tries lower ones first). A comma inside a "
              "value is written twice.",
      .repeatable = true,
      .store = store_disk},
@@ -208,10 +231,43 @@ void check_disk_ids(const std::vector<DiskConfig>& disks) {
     }
 }
 
+/// What to boot, and on which board: the flags that belong together, and those that do not.
+void check_boot_source(CommandDraft& draft) {
+    VmConfig& config = draft.run.config;
+    const bool has_firmware = !config.firmware_path.empty();
+    if (config.boot == BootMode::firmware && !has_firmware)
+        throw UsageError("--boot firmware: --firmware is missing",
+                         "name the image: --firmware /usr/share/seabios/bios-256k.bin");
+    if (has_firmware && config.boot != BootMode::firmware && config.boot != BootMode::automatic)
+        throw UsageError("--firmware with --boot linux or pvh: the kernel would be entered without "
+                         "it",
+                         "leave one of the two out");
+    if (!has_firmware && config.kernel_path.empty())
+        throw UsageError("run: nothing to boot",
+                         "name a kernel, --kernel FILE, or a firmware, --firmware FILE");
+    if (has_firmware && draft.board_given && config.board == BoardKind::micro)
+        throw UsageError("--machine micro: firmware needs the board pc", "leave --machine out");
+    if (!has_firmware && config.board == BoardKind::pc)
+        throw UsageError("--machine pc: the board boots by firmware",
+                         "add --firmware /usr/share/seabios/bios-256k.bin, or use --machine micro");
+    if (!has_firmware && (!config.nvram_path.empty() || !config.nvram_template_path.empty()))
+        throw UsageError("--nvram: a variable store without a firmware to use it",
+                         "add --firmware OVMF_CODE_4M.fd");
+    if (config.nvram_path.empty() && !config.nvram_template_path.empty())
+        throw UsageError("--nvram-template: which file is to be made of it?", "add --nvram FILE");
+    if (config.kernel_path.empty() && (config.initrd_path || config.command_line))
+        throw UsageError(cat(config.initrd_path ? "--initrd" : "--cmdline",
+                             ": there is no kernel to hand it to"),
+                         "add --kernel FILE");
+    if (has_firmware) {
+        config.board = BoardKind::pc;
+        config.boot = BootMode::firmware;
+    }
+}
+
 Command finish_run(CommandDraft& draft) {
     VmConfig& config = draft.run.config;
-    if (config.kernel_path.empty())
-        throw UsageError("run: --kernel is missing", "name the kernel to boot: --kernel FILE");
+    check_boot_source(draft);
     if (config.virtio_console) {
         if (draft.serial_given && config.serial.kind == SerialConfig::Kind::stdio)
             throw UsageError("--serial stdio: the terminal is taken by --virtio-console",

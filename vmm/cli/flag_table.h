@@ -19,6 +19,7 @@ struct CommandDraft {
     HelpCommand help;
     CompletionCommand completion;
     bool serial_given = false;
+    bool board_given = false;
 };
 
 /// What a shell may offer as the value of a flag.

@@ -15,6 +15,7 @@ namespace coldstart {
 namespace {
 
 constexpr std::size_t max_id_chars = 64;
+constexpr std::uint64_t max_boot_index = 9999;
 constexpr std::size_t max_disk_serial_chars = 20; // VIRTIO_BLK_ID_BYTES
 constexpr std::size_t max_socket_path_chars = sizeof(sockaddr_un::sun_path) - 1;
 constexpr double max_timeout_s = 1e9; // 31 years: keeps the deadline far from wrapping
@@ -105,10 +106,14 @@ void store_disk_item(DiskConfig& disk, std::string_view flag, const KeyValue& it
     } else if (item.key == "cache") {
         disk.cache = parse_cache(flag, item.value);
     } else if (item.key == "bootindex") {
-        throw UsageError(cat(flag, " bootindex: not in this release yet"));
+        const auto index = parse_decimal(item.value);
+        if (!index || *index > max_boot_index)
+            throw UsageError(shown(flag, whole) + ": not a boot index",
+                             cat("accepted: 0 to ", max_boot_index, ", lower ones first"));
+        disk.boot_index = static_cast<std::uint32_t>(*index);
     } else {
         throw UsageError(shown(flag, whole) + ": unknown key",
-                         "accepted: path, format, readonly, id, serial, cache");
+                         "accepted: path, format, readonly, id, serial, cache, bootindex");
     }
 }
 

@@ -22,7 +22,8 @@ double parse_seconds_flag(std::string_view flag, std::string_view value);
 /// 1 to 64 characters of A-Z a-z 0-9 and '-'.
 std::string parse_id_flag(std::string_view flag, std::string_view value);
 
-/// path=F[,format=raw][,readonly=on|off][,id=NAME][,serial=TEXT][,cache=writeback|none|unsafe];
+/// path=F[,format=raw][,readonly=on|off][,id=NAME][,serial=TEXT][,cache=writeback|none|unsafe]
+/// [,bootindex=N];
 /// a comma inside a value is written twice.
 DiskConfig parse_disk_flag(std::string_view flag, std::string_view value);
 

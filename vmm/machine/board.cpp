@@ -76,22 +76,22 @@ void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio
     }
 }
 
-void check_ids(const std::vector<BoardDevice>& board) {
+} // namespace
+
+std::vector<BoardDevice> micro_board(const VmConfig& config) {
+    std::vector<BoardDevice> board = fixed_devices(config);
+    add_virtio(board, virtio_devices(config));
+    check_board_ids(board);
+    return board;
+}
+
+void check_board_ids(const std::vector<BoardDevice>& board) {
     std::set<std::string_view> ids;
     for (const BoardDevice& device : board) {
         if (!ids.insert(device.id).second)
             throw UsageError(cat("device id \"", printable(device.id), "\" is there twice"),
                              "choose another id=");
     }
-}
-
-} // namespace
-
-std::vector<BoardDevice> micro_board(const VmConfig& config) {
-    std::vector<BoardDevice> board = fixed_devices(config);
-    add_virtio(board, virtio_devices(config));
-    check_ids(board);
-    return board;
 }
 
 std::size_t micro_virtio_slots() noexcept {

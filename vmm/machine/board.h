@@ -3,7 +3,7 @@
 //
 // Board micro: what a kernel that is booted directly needs, and nothing it would search for in
 // vain: COM1, CMOS clock, ACPI power management, reset and POST ports, virtio over MMIO.
-// Missing: board pc.
+// Board pc: pc_board.h.
 #pragma once
 
 #include "api/command/vm_config.h"
@@ -37,6 +37,9 @@ struct BoardDevice {
 /// the first disk is its first. Throws UsageError when two ids are the same or there are more
 /// virtio devices than slots.
 std::vector<BoardDevice> micro_board(const VmConfig& config);
+
+/// Throws UsageError when two devices have the same id.
+void check_board_ids(const std::vector<BoardDevice>& board);
 
 /// How many virtio devices board micro takes: one for each interrupt that is free.
 std::size_t micro_virtio_slots() noexcept;

@@ -6,16 +6,24 @@
 #include "devices/ahci/atapi_drive.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
+#include "devices/flash/cfi_flash.h"
+#include "devices/fw_cfg/fw_cfg.h"
 #include "devices/i8042/i8042_reset.h"
+#include "devices/ich9/ich9_lpc.h"
+#include "devices/ich9/ich9_smbus.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
+#include "devices/q35/q35_mch.h"
+#include "devices/rom/rom.h"
 #include "devices/uart16550/uart16550.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
 #include "virtio/console/virtio_console.h"
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
+#include "virtio/transport/pci/virtio_pci_device.h"
 #include "vmm/base/error.h"
+#include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
 
 #include <array>
@@ -72,8 +80,51 @@ std::unique_ptr<Device> make_pvpanic(const BoardDevice&, const DeviceHost& host)
     return std::make_unique<PvPanic>(host.power);
 }
 
+std::unique_ptr<Device> make_rom(const BoardDevice& entry, const DeviceHost& host) {
+    if (host.firmware.empty())
+        throw Error(cat(entry.id, ": there is no firmware to put into it"));
+    return std::make_unique<Rom>(host.firmware);
+}
+
 std::unique_ptr<Device> make_debugcon(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<DebugConsole>(stream(entry, host));
+}
+
+std::unique_ptr<Device> make_fw_cfg(const BoardDevice&, const DeviceHost& host) {
+    static const FwCfgItems nothing;
+    const FwCfgItems& items = host.fw_cfg != nullptr ? *host.fw_cfg : nothing;
+    return std::make_unique<FwCfg>(items, host.memory, host.clock);
+}
+
+constexpr std::string_view flash_functions[] = {"code", "vars"};
+
+std::unique_ptr<Device> make_cfi_flash(const BoardDevice& entry, const DeviceHost& host) {
+    FileFlashOptions file{.path = host.config.firmware_path, .read_only = true};
+    if (entry.function == "vars")
+        file = {.path = host.config.nvram_path, .template_path = host.config.nvram_template_path};
+    return std::make_unique<CfiFlash>(open_flash_file(file), host.placer, host.reactor);
+}
+
+std::unique_ptr<Device> make_q35_mch(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Q35Mch>(
+        Q35MchHost{.pci = host.pci,
+                   .placer = host.placer,
+                   .mapper = host.mapper,
+                   .power = host.power,
+                   .shadow_ram = host.memory.range(ShadowMemory::base, ShadowMemory::size_bytes),
+                   .low_rom = host.low_rom});
+}
+
+std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Ich9Lpc>(Ich9LpcHost{.pci = host.pci,
+                                                 .placer = host.placer,
+                                                 .clock = host.clock,
+                                                 .power = host.power,
+                                                 .lines = host.lines});
+}
+
+std::unique_ptr<Device> make_ich9_smbus(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<Ich9Smbus>(host.placer, line(entry, host));
 }
 
 DiskCacheMode cache_mode(DiskCache cache) {
@@ -153,16 +204,32 @@ constexpr auto virtio_function_names = [] {
     return names;
 }();
 
-std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceHost& host) {
+std::unique_ptr<VirtioDevice> make_virtio(const BoardDevice& entry, const DeviceHost& host) {
     for (const VirtioEntry& known : virtio_functions) {
         if (known.function == entry.function)
-            return std::make_unique<VirtioMmioDevice>(known.make(entry, host), host.memory,
-                                                      line(entry, host), host.reactor);
+            return known.make(entry, host);
     }
     throw Error(cat(entry.id, ": no virtio device \"", entry.function, "\" in the catalogue"));
 }
 
+std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<VirtioMmioDevice>(make_virtio(entry, host), host.memory,
+                                              line(entry, host), host.reactor);
+}
+
+std::unique_ptr<Device> make_virtio_pci(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<VirtioPciDevice>(make_virtio(entry, host),
+                                             VirtioPciHost{.memory = host.memory,
+                                                           .reactor = host.reactor,
+                                                           .placer = host.placer,
+                                                           .msis = host.msis,
+                                                           .intx = &line(entry, host)});
+}
+
+// One line a device, so that two branches that add one do not meet.
+// clang-format off
 constexpr CatalogueEntry devices[] = {
+    {"cfi-flash", make_cfi_flash, flash_functions},
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
     {"cmos", make_cmos},
@@ -171,8 +238,15 @@ constexpr CatalogueEntry devices[] = {
     {"pvpanic", make_pvpanic},
     {"debugcon", make_debugcon},
     {"ahci", make_ahci},
+    {"rom", make_rom},
     {"virtio-mmio", make_virtio_mmio, virtio_function_names},
+    {"virtio-pci", make_virtio_pci, virtio_function_names},
+    {"fw-cfg", make_fw_cfg},
+    {"q35-mch", make_q35_mch},
+    {"ich9-lpc", make_ich9_lpc},
+    {"ich9-smbus", make_ich9_smbus},
 };
+// clang-format on
 
 } // namespace
 

@@ -15,6 +15,7 @@ namespace coldstart {
 
 class ByteStream;
 class Clock;
+class FwCfgItems;
 class GuestMemory;
 class IrqLine;
 class MemoryMapper;
@@ -38,7 +39,10 @@ struct DeviceHost {
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
-    ByteStream* stream = nullptr; ///< there whenever the board's entry names one
+    std::span<std::byte> firmware = {}; ///< whole pages that end at 4 GiB; empty: none
+    const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing
+    ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
+    std::span<std::byte> low_rom = {};  ///< firmware to be seen below 1 MiB, ending at 0xfffff
 };
 
 struct CatalogueEntry {

@@ -31,7 +31,7 @@ AddressLayout micro_layout(std::uint64_t memory_bytes) {
     const std::uint64_t above_bytes = memory_bytes - below_bytes;
 
     AddressLayout made;
-    made.ram = {{Gpa(0), below_bytes}};
+    made.ram = made.shown = {{Gpa(0), below_bytes}};
     made.e820 = {
         entry(Gpa(0), layout::ebda, MemoryKind::ram),
         entry(layout::ebda, layout::legacy_hole, MemoryKind::reserved),
@@ -41,10 +41,31 @@ AddressLayout micro_layout(std::uint64_t memory_bytes) {
     };
     if (above_bytes != 0) {
         made.ram.push_back({layout::hole_end, above_bytes});
+        made.shown.push_back(made.ram.back());
         made.e820.push_back({layout::hole_end, above_bytes, MemoryKind::ram});
     }
     made.rsdp = layout::acpi_tables;
     made.acpi_tables = {layout::acpi_tables, layout::high_ram - layout::acpi_tables};
+    return made;
+}
+
+AddressLayout pc_layout(std::uint64_t memory_bytes) {
+    check_size(memory_bytes);
+    const std::uint64_t below_bytes =
+        memory_bytes > layout::pci_hole.value ? layout::pci_hole_large.value : memory_bytes;
+    const std::uint64_t above_bytes = memory_bytes - below_bytes;
+
+    AddressLayout made;
+    made.ram = {{Gpa(0), below_bytes}};
+    made.shown = {{Gpa(0), layout::legacy_hole.value},
+                  {layout::high_ram, below_bytes - layout::high_ram.value}};
+    made.e820 = {entry(Gpa(0), Gpa(below_bytes), MemoryKind::ram),
+                 {layout::kvm_identity_map, layout::kvm_pages_bytes, MemoryKind::reserved}};
+    if (above_bytes != 0) {
+        made.ram.push_back({layout::hole_end, above_bytes});
+        made.shown.push_back(made.ram.back());
+        made.e820.push_back({layout::hole_end, above_bytes, MemoryKind::ram});
+    }
     return made;
 }
 

@@ -12,13 +12,22 @@
 //       0xFEFFC000      KVM's identity map page and three TSS pages, reserved
 //     0x100000000     the rest of the RAM
 //
+// Board pc differs where firmware and PCI want room, as on a Q35:
+//
+//     0xA0000         the display's window
+//     0xC0000         expansion ROMs, shadow RAM and firmware, as the PAM registers say
+//     0x100000        RAM, up to 2.75 GiB (2 GiB when there is more than that in all)
+//     0xB0000000      free for PCIEXBAR and BARs: SeaBIOS puts ECAM there, OVMF at 0xE0000000
+//     0xFEC00000      IOAPIC, HPET at 0xFED00000, local APICs, KVM's pages, as above
+//     below 4 GiB     firmware: variable store, then code, ending at 4 GiB
+//
 // RAM ends at 3 GiB at the latest, not just below the first device: the gigabyte leaves room for
 // PCI BARs and ECAM of larger boards without moving RAM, is what PCs and other monitors do, and
 // lets both parts of RAM be mapped with 1 GiB pages.
 //
 // Sources: ACPI 6.4 section 15 (address map), Intel SDM vol. 3 section 11.4.1 (APIC base), KVM's
 // API document (KVM_SET_TSS_ADDR, KVM_SET_IDENTITY_MAP_ADDR).
-// Missing: PCI windows and ECAM, firmware flash below 4 GiB: they come with the board pc.
+// RAM of board pc below 4 GiB: QEMU's Q35 machine, which is what firmware images are built for.
 #pragma once
 
 #include "vmm/base/byte_size.h"
@@ -33,6 +42,7 @@ namespace coldstart {
 namespace layout {
 inline constexpr Gpa ebda{0x9fc00};
 inline constexpr Gpa legacy_hole{0xa0000};
+inline constexpr Gpa option_roms{0xc0000}; ///< and shadow RAM behind them, up to 1 MiB
 inline constexpr Gpa acpi_tables{0xe0000}; ///< found by scanning from here, too
 inline constexpr Gpa high_ram{1 * MiB};
 inline constexpr Gpa hole{3 * GiB};
@@ -42,7 +52,10 @@ inline constexpr Gpa virtio_mmio{0xd0000000};
 inline constexpr std::uint64_t virtio_mmio_slot_bytes = 0x1000;
 
 inline constexpr Gpa io_apic{0xfec00000};
+inline constexpr Gpa hpet{0xfed00000};
 inline constexpr Gpa local_apic{0xfee00000};
+inline constexpr Gpa pci_hole{0xb0000000};       ///< board pc: RAM ends here at the latest
+inline constexpr Gpa pci_hole_large{0x80000000}; ///< and here when some lies above 4 GiB
 
 /// Pages KVM takes for itself on Intel hosts without unrestricted guest mode.
 inline constexpr Gpa kvm_identity_map{0xfeffc000};
@@ -59,6 +72,9 @@ struct Range {
 };
 
 struct AddressLayout {
+    /// What the guest sees of `ram` without an exit from the start on; the rest is the chipset's
+    /// to show.
+    std::vector<Range> shown;
     /// What host memory backs, sorted: one range, or two from 3 GiB on. The first begins at 0 and
     /// has no gap at 640 KiB; the map, not the backing, keeps a guest out of there.
     std::vector<Range> ram;
@@ -70,5 +86,9 @@ struct AddressLayout {
 /// The layout of board micro. `memory_bytes` is a multiple of 4 KiB from min_memory_bytes to
 /// max_memory_bytes; throws UsageError otherwise.
 AddressLayout micro_layout(std::uint64_t memory_bytes);
+
+/// The layout of board pc: e820 is what firmware is told of RAM; it finds the tables by fw_cfg, so
+/// `rsdp` and `acpi_tables` are empty. Throws UsageError as micro_layout() does.
+AddressLayout pc_layout(std::uint64_t memory_bytes);
 
 } // namespace coldstart

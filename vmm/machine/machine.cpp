@@ -105,7 +105,10 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .msis = host.msis != nullptr ? *host.msis : *no_messages_,
                                      .pci = pci_,
                                      .post_codes = host.post_codes,
-                                     .stream = find_stream(host, entry)});
+                                     .firmware = host.firmware,
+                                     .fw_cfg = host.fw_cfg,
+                                     .stream = find_stream(host, entry),
+                                     .low_rom = host.low_rom});
 
     Device& device = *slot->device;
     if (entry.pci)

@@ -19,6 +19,7 @@
 #include "vmm/machine/catalogue.h"
 #include "vmm/machine/placements.h"
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -41,8 +42,13 @@ struct MachineHost {
     MemoryMapper* mapper = nullptr;        ///< none: memory of devices goes by the bus
     MsiRouter* msis = nullptr;             ///< none: a device that wants messages can't be made
     PostCodeSink* post_codes = nullptr;    ///< who hears of POST codes; none: they are only counted
+    std::span<std::byte> firmware = {};    ///< board pc: whole pages that end at 4 GiB
+    const FwCfgItems* fw_cfg = nullptr;    ///< what firmware is told; none: nothing
     /// Behind consoles, by the name the board uses: "com1", "console", "debugcon".
     std::map<std::string, ByteStream*, std::less<>> streams = {};
+    /// The firmware's last bytes as the chipset shows them below 1 MiB, ending at 0xfffff: whole
+    /// pages, at most 256 KiB; none where there is no firmware.
+    std::span<std::byte> low_rom = {};
 };
 
 class Machine {

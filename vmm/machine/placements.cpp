@@ -11,7 +11,7 @@ bool Placements::place(Device& device, unsigned region, std::uint64_t base) noex
     if (!bus_.try_add(device, region, base))
         return false;
     bases_[{&device, region}] = base;
-    show_memory(device, region, base);
+    show_placed(device, region, base);
     ring(device, region, base, true);
     return true;
 }
@@ -20,7 +20,7 @@ void Placements::place_or_throw(Device& device, unsigned region, std::uint64_t b
     const std::lock_guard guard(mutex_);
     bus_.add(device, region, base);
     bases_[{&device, region}] = base;
-    show_memory(device, region, base);
+    show_placed(device, region, base);
     ring(device, region, base, true);
 }
 
@@ -35,18 +35,30 @@ void Placements::withdraw_locked(Device& device, unsigned region) noexcept {
         return;
     const std::uint64_t base = found->second;
     bases_.erase(found);
-    const RegionShape shape = device.regions()[region];
     ring(device, region, base, false);
-    if (shape.memory != nullptr && mapper_ != nullptr)
-        mapper_->hide(Gpa(base));
-    bus_.remove(shape.bus, base);
+    hide_placed(device, region, base);
+    bus_.remove(device.regions()[region].bus, base);
 }
 
-void Placements::show_memory(Device& device, unsigned region, std::uint64_t base) noexcept {
+void Placements::show_memory(Device& device, unsigned region, bool shown) noexcept {
+    const std::lock_guard guard(mutex_);
+    const auto placed = bases_.find({&device, region});
+    if (shown && hidden_.erase({&device, region}) != 0 && placed != bases_.end())
+        show_placed(device, region, placed->second);
+    if (!shown && hidden_.insert({&device, region}).second && placed != bases_.end())
+        hide_placed(device, region, placed->second);
+}
+
+void Placements::show_placed(Device& device, unsigned region, std::uint64_t base) noexcept {
     const RegionShape shape = device.regions()[region];
     // Where it can't be shown the bus serves it, access by access.
-    if (shape.memory != nullptr && mapper_ != nullptr)
+    if (shape.memory != nullptr && mapper_ != nullptr && hidden_.count({&device, region}) == 0)
         mapper_->show(Gpa(base), {shape.memory, shape.size_bytes}, shape.memory_access);
+}
+
+void Placements::hide_placed(Device& device, unsigned region, std::uint64_t base) noexcept {
+    if (device.regions()[region].memory != nullptr && mapper_ != nullptr)
+        mapper_->hide(Gpa(base));
 }
 
 void Placements::ring(Device& device, unsigned region, std::uint64_t base, bool attach) noexcept {

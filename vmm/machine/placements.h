@@ -1,7 +1,7 @@
 // Where each device's regions stand now: on the bus, with their doorbells, and as directly shown
 // memory. Boards place regions once; guests move PCI BARs and chipset base registers.
 //
-// Threads: place and withdraw from any, one at a time behind a mutex; no device is called.
+// Threads: place, withdraw and show_memory from any, one at a time behind a mutex; no device is called.
 #pragma once
 
 #include "devices/core/region_placer.h"
@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 namespace coldstart {
@@ -25,13 +26,15 @@ class Placements final : public RegionPlacer {
 
     bool place(Device& device, unsigned region, std::uint64_t base) noexcept override;
     void withdraw(Device& device, unsigned region) noexcept override;
+    void show_memory(Device& device, unsigned region, bool shown) noexcept override;
 
     /// As place(), for the board: throws Error saying what is in the way.
     void place_or_throw(Device& device, unsigned region, std::uint64_t base);
 
   private:
     void ring(Device& device, unsigned region, std::uint64_t base, bool attach) noexcept;
-    void show_memory(Device& device, unsigned region, std::uint64_t base) noexcept;
+    void show_placed(Device& device, unsigned region, std::uint64_t base) noexcept;
+    void hide_placed(Device& device, unsigned region, std::uint64_t base) noexcept;
     void withdraw_locked(Device& device, unsigned region) noexcept;
 
     Bus& bus_;
@@ -39,6 +42,7 @@ class Placements final : public RegionPlacer {
     MemoryMapper* mapper_;
     std::mutex mutex_;
     std::map<std::pair<const Device*, unsigned>, std::uint64_t> bases_;
+    std::set<std::pair<const Device*, unsigned>> hidden_; ///< by show_memory(), placed or not
 };
 
 } // namespace coldstart

@@ -16,6 +16,7 @@ enum class ControlKind : std::uint8_t {
     guest_powered_off, ///< the guest entered S5
     guest_reset,       ///< the guest asked for a reset
     guest_panicked,    ///< the guest said so through pvpanic
+    triple_fault,      ///< a vCPU shut down: `text` has the dump
     vcpu_failed,       ///< a vCPU can't go on: `text` has the dump
     power_button,      ///< the host presses the button; `number` is the signal behind it, or 0
     pause_or_resume,   ///< the host stops the guest where it is, or lets it go on
@@ -60,6 +61,7 @@ class ControlQueue {
             return event.kind == ControlKind::guest_powered_off ||
                    event.kind == ControlKind::guest_reset ||
                    event.kind == ControlKind::guest_panicked ||
+                   event.kind == ControlKind::triple_fault ||
                    event.kind == ControlKind::vcpu_failed;
         });
     }

@@ -1,43 +1,14 @@
 #include "vmm/runtime/virtual_machine.h"
 
-#include "api/command/guest_command_line.h"
-#include "devices/acpi_pm/acpi_pm.h"
-#include "firmware-loaders/identify/kernel_info.h"
+#include "devices/core/acpi/power_button.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
-#include "vmm/kvm/ring0_probe.h"
-#include "vmm/machine/board.h"
 #include "vmm/runtime/guest_ram.h"
-#include "vmm/tables/acpi_tables.h"
 
-#include <algorithm>
-#include <cstdlib>
-#include <numeric>
 #include <thread>
 
 namespace coldstart {
-namespace {
-
-/// IBM PC BIOS data area: how the next reset is meant.
-constexpr Gpa bios_reset_flag{0x472};
-constexpr std::uint16_t bios_reset_flag_warm = 0x1234;
-
-BootProtocol protocol_of(BootMode mode) noexcept {
-    switch (mode) {
-    case BootMode::linux64:
-        return BootProtocol::linux64;
-    case BootMode::pvh:
-        return BootProtocol::pvh;
-    case BootMode::automatic:
-    case BootMode::firmware:
-        break;
-    }
-    return BootProtocol::automatic;
-}
-
-} // namespace
-
 /// The devices' wishes: noted, and no vCPU goes on until the control thread has acted on them.
 class VirtualMachine::Power final : public PowerControl {
   public:
@@ -58,20 +29,26 @@ class VirtualMachine::Power final : public PowerControl {
 };
 
 VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop)
-    : config_(std::move(config)), io_loop_(io_loop), layout_(micro_layout(config_.memory_bytes)),
-      memory_(map_guest_ram(layout_.ram)), clock_(io_loop), power_(std::make_unique<Power>(*this)) {
-    refuse_emulated_linux();
+    : config_(std::move(config)), io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
+      memory_(map_guest_ram(boot_->layout().ram)), clock_(io_loop),
+      power_(std::make_unique<Power>(*this)) {
+    for (const Range& range : boot_->layout().shown)
+        kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
+                         MemoryAccess::read_write);
     make_vm();
-    machine_ =
-        std::make_unique<Machine>(micro_board(config_), MachineHost{.config = config_,
-                                                                    .memory = memory_,
-                                                                    .clock = clock_,
-                                                                    .power = *power_,
-                                                                    .reactor = io_loop_,
-                                                                    .irqs = wiring_,
-                                                                    .doorbells = &wiring_,
-                                                                    .post_codes = &host.post_codes,
-                                                                    .streams = host.streams});
+    MachineHost machine_host{.config = config_,
+                             .memory = memory_,
+                             .clock = clock_,
+                             .power = *power_,
+                             .reactor = io_loop_,
+                             .irqs = wiring_,
+                             .doorbells = &wiring_,
+                             .mapper = &kvm_memory_,
+                             .msis = &wiring_,
+                             .post_codes = &host.post_codes,
+                             .streams = host.streams};
+    boot_->equip(machine_host);
+    machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
     vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {
         switch (stop.kind) {
         case ExitKind::poweroff_event:
@@ -80,12 +57,15 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
         case ExitKind::reset_event:
             queue_.post({ControlKind::guest_reset, 0, {}});
             break;
+        case ExitKind::shutdown:
+            queue_.post({ControlKind::triple_fault, 0, std::move(stop.description)});
+            break;
         default:
             queue_.post({ControlKind::vcpu_failed, 0, std::move(stop.description)});
             break;
         }
     });
-    load_guest();
+    entry_ = boot_->prepare(*machine_, memory_);
     vcpus_->start(make_vcpus());
     // Doorbells after the vCPUs: on some hosts the other order delays each vCPU by 20 ms.
     wiring_.bind(*vm_);
@@ -95,56 +75,11 @@ VirtualMachine::~VirtualMachine() {
     end();
 }
 
-bool VirtualMachine::reset_follows_panic() const noexcept {
-    return panics_are_marked_ &&
-           memory_.load<std::uint16_t>(bios_reset_flag) == bios_reset_flag_warm;
-}
-
-void VirtualMachine::refuse_emulated_linux() const {
-    if (!cpu_hides_virtualisation() || std::getenv("COLDSTART_ALLOW_EMULATED_KVM") != nullptr)
-        return;
-    const std::vector<BootProtocol> protocols = identify_kernel(config_.kernel_path).protocols;
-    const bool is_linux =
-        std::find(protocols.begin(), protocols.end(), BootProtocol::linux64) != protocols.end();
-    if (is_linux && probe_ring0(kvm_).emulated())
-        throw Error(kvm_.device_path() +
-                        ": this KVM emulates kernel code instruction by instruction and can't "
-                        "run Linux",
-                    "use a host with VT-x or AMD-V, or the lab (scripts/lab); 'coldstart doctor' "
-                    "tells more");
-}
-
 void VirtualMachine::make_vm() {
     vm_ = std::make_unique<Vm>(kvm_);
-    std::uint32_t slot = 0;
-    for (const MemoryRegion& region : memory_.regions())
-        vm_->set_memory_slot(slot++, region.base, region.size_bytes, region.host.get());
+    kvm_memory_.bind(*vm_);
     vm_->create_irqchip(layout::kvm_identity_map, layout::kvm_tss);
     vm_->set_routes({});
-}
-
-void VirtualMachine::load_guest() {
-    std::vector<std::uint32_t> apic_ids(config_.cpus);
-    std::iota(apic_ids.begin(), apic_ids.end(), 0u);
-    const AcpiTables tables = build_acpi({.devices = machine_->devices(),
-                                          .apic_ids = apic_ids,
-                                          .base = layout_.rsdp,
-                                          .room_bytes = layout_.acpi_tables.size_bytes});
-    if (!memory_.write(tables.rsdp, tables.bytes))
-        throw Error("the ACPI tables do not fit below 1 MiB");
-    const std::string command_line = guest_command_line(config_);
-    panics_are_marked_ = panics_reset_warm(command_line);
-    memory_.store(bios_reset_flag, std::uint16_t{0});
-    plan_ = load_kernel({.memory = memory_,
-                         .map = layout_.e820,
-                         .rsdp = tables.rsdp,
-                         .kernel_path = config_.kernel_path,
-                         .initrd_path = config_.initrd_path,
-                         .command_line = command_line,
-                         .protocol = protocol_of(config_.boot)});
-    log_info(plan_.description);
-    for (const LoadedPart& part : plan_.parts)
-        log_debug(cat(part.name, " at ", hex(part.base.value), ", ", part.size_bytes, " bytes"));
 }
 
 std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
@@ -157,8 +92,9 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
                                                .tsc_khz = vcpu->tsc_khz(),
                                                .tsc_deadline = kvm_.has_tsc_deadline()}));
         if (index == 0) {
-            vcpu->set_firmware_defaults();
-            vcpu->set_entry_state(plan_.entry);
+            if (boot_->wants_firmware_defaults())
+                vcpu->set_firmware_defaults();
+            vcpu->set_entry_state(entry_);
         }
         vcpus.push_back(std::move(vcpu));
     }
@@ -201,11 +137,21 @@ void VirtualMachine::restart() {
     // switches virtualisation off on every CPU, and on again for the next.
     const std::unique_ptr<Vm> previous = std::move(vm_);
     make_vm();
-    load_guest();
+    entry_ = boot_->prepare(*machine_, memory_);
     vcpus_->start(make_vcpus());
     wiring_.bind(*vm_);
     machine_->resume();
     vcpus_->resume();
+}
+
+bool VirtualMachine::triple_faults_loop() {
+    // On a PC a triple fault is one of the ways to reset, and a guest that does nothing else has
+    // crashed.
+    const auto now = std::chrono::steady_clock::now();
+    const bool soon = now - last_triple_fault_ < std::chrono::seconds(1);
+    triple_faults_in_a_row_ = soon ? triple_faults_in_a_row_ + 1 : 1;
+    last_triple_fault_ = now;
+    return triple_faults_in_a_row_ >= most_triple_faults_in_a_row;
 }
 
 RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
@@ -225,12 +171,20 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
         case ControlKind::guest_powered_off:
             return {EndReason::powered_off, {}, 0};
         case ControlKind::guest_reset:
-            if (reset_follows_panic())
+            if (boot_->reset_follows_panic(memory_))
                 return {EndReason::crashed, "its kernel panicked; the console has its last words",
                         0};
             if (config_.on_reboot == OnReboot::exit)
                 return {EndReason::rebooted, {}, 0};
             log_info("the guest resets");
+            restart();
+            break;
+        case ControlKind::triple_fault:
+            if (!boot_->triple_fault_resets() || triple_faults_loop())
+                return {EndReason::crashed, event->text, 0};
+            if (config_.on_reboot == OnReboot::exit)
+                return {EndReason::rebooted, {}, 0};
+            log_info("the guest resets by a triple fault");
             restart();
             break;
         case ControlKind::guest_panicked:
@@ -240,7 +194,7 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
         case ControlKind::power_button:
             if (paused_at_ns_)
                 resume(); // a guest that stands still hears no button
-            if (auto* pm = dynamic_cast<AcpiPm*>(machine_->find("pm")))
+            if (auto* pm = dynamic_cast<PowerButton*>(machine_->find("pm")))
                 pm->press_power_button();
             grace_end = std::chrono::steady_clock::now() + grace_period;
             grace_signal = event->number;

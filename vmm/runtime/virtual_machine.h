@@ -10,16 +10,16 @@
 
 #include "api/command/vm_config.h"
 #include "devices/post_port/post_port.h"
-#include "firmware-loaders/boot_plan.h"
 #include "vmm/base/byte_stream.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/power.h"
 #include "vmm/kvm/vm.h"
-#include "vmm/machine/layout.h"
 #include "vmm/machine/machine.h"
+#include "vmm/runtime/boot/guest_boot.h"
 #include "vmm/runtime/control_queue.h"
 #include "vmm/runtime/io_loop/io_loop.h"
 #include "vmm/runtime/io_loop/machine_clock.h"
+#include "vmm/runtime/kvm_memory.h"
 #include "vmm/runtime/kvm_wiring.h"
 #include "vmm/runtime/vcpu_pool.h"
 
@@ -73,12 +73,13 @@ class VirtualMachine {
     void stop(int signal);
 
     static constexpr std::chrono::seconds grace_period{10};
+    /// Each within a second of the one before.
+    static constexpr unsigned most_triple_faults_in_a_row = 10;
 
   private:
     class Power;
 
     void make_vm();
-    void load_guest();
     std::vector<std::unique_ptr<Vcpu>> make_vcpus();
     void start_vcpus();
     /// The machine from power-on state again: after a reset.
@@ -88,15 +89,15 @@ class VirtualMachine {
     void pause();
     void resume();
     void end() noexcept;
-    void refuse_emulated_linux() const;
-    /// A Linux told to reset warm after a panic, and only then, has just done so.
-    bool reset_follows_panic() const noexcept;
+    /// Counts a triple fault; true when the guest does nothing but fault.
+    bool triple_faults_loop();
 
     VmConfig config_;
     IoLoop& io_loop_;
     Kvm kvm_;
-    AddressLayout layout_;
+    std::unique_ptr<GuestBoot> boot_;
     GuestMemory memory_;
+    KvmMemory kvm_memory_;
     MachineClock clock_;
     ControlQueue queue_;
     KvmWiring wiring_;
@@ -104,8 +105,9 @@ class VirtualMachine {
     std::unique_ptr<Vm> vm_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<VcpuPool> vcpus_;
-    BootPlan plan_;
-    bool panics_are_marked_ = false;
+    EntryState entry_;
+    std::chrono::steady_clock::time_point last_triple_fault_{};
+    unsigned triple_faults_in_a_row_ = 0;
     std::optional<std::uint64_t> paused_at_ns_; ///< of the guest's kvmclock; nothing while it runs
 };
 

@@ -11,6 +11,7 @@ constexpr unsigned tag_irq = 0x22;
 constexpr unsigned tag_io = 0x47;
 constexpr unsigned tag_end = 0x79;
 constexpr unsigned tag_memory32_fixed = 0x86;
+constexpr unsigned tag_dword_address = 0x87;
 constexpr unsigned tag_word_address = 0x88;
 constexpr unsigned tag_interrupt = 0x89;
 constexpr unsigned tag_qword_address = 0x8a;
@@ -19,11 +20,16 @@ constexpr unsigned io_decode16 = 1;
 constexpr unsigned memory_read_write = 1;
 constexpr unsigned interrupt_consumer = 1 << 0;
 constexpr unsigned interrupt_edge = 1 << 1;
+constexpr unsigned interrupt_shared = 1 << 3;
 
-// General flags of address space descriptors: both ends fixed, consumer.
+constexpr unsigned memory_cacheable = 1 << 1;
+
+// General flags of address space descriptors: both ends fixed, consumer or producer.
 constexpr unsigned address_type_memory = 0;
 constexpr unsigned address_type_io = 1;
+constexpr unsigned address_type_bus = 2;
 constexpr unsigned address_fixed_consumer = 1 << 3 | 1 << 2 | 1 << 0;
+constexpr unsigned address_fixed_producer = 1 << 3 | 1 << 2;
 constexpr unsigned io_entire_range = 3;
 
 } // namespace
@@ -90,6 +96,59 @@ ResourceTemplate& ResourceTemplate::qword_memory(std::uint64_t base, std::uint64
     append_le(bytes_, base + (length - 1));
     append_le<std::uint64_t>(bytes_, 0); // translation
     append_le(bytes_, length);
+    return *this;
+}
+
+ResourceTemplate& ResourceTemplate::interrupt_choice(std::span<const std::uint32_t> gsis) {
+    assert(!gsis.empty() && gsis.size() <= 0xff);
+    put8(tag_interrupt);
+    append_le(bytes_, static_cast<std::uint16_t>(2 + 4 * gsis.size()));
+    put8(interrupt_consumer | interrupt_shared);
+    put8(static_cast<unsigned>(gsis.size()));
+    for (const std::uint32_t gsi : gsis)
+        append_le(bytes_, gsi);
+    return *this;
+}
+
+/// A producer's window, its addresses as wide as `Address`: the same ones on both of its sides.
+template <typename Address>
+void ResourceTemplate::put_address_space(unsigned tag, unsigned type, unsigned type_flags,
+                                         Address first, Address last) {
+    assert(first <= last);
+    constexpr std::size_t header_bytes = 3;
+    put8(tag);
+    append_le(bytes_, static_cast<std::uint16_t>(header_bytes + 5 * sizeof(Address)));
+    put8(type);
+    put8(address_fixed_producer);
+    put8(type_flags);
+    append_le(bytes_, Address{0}); // granularity
+    append_le(bytes_, first);
+    append_le(bytes_, last);
+    append_le(bytes_, Address{0}); // translation
+    append_le(bytes_, static_cast<Address>(last - first + 1));
+}
+
+ResourceTemplate& ResourceTemplate::bus_window(std::uint8_t first, std::uint8_t last) {
+    put_address_space<std::uint16_t>(tag_word_address, address_type_bus, 0, first, last);
+    return *this;
+}
+
+ResourceTemplate& ResourceTemplate::io_window(std::uint16_t first, std::uint16_t last) {
+    put_address_space(tag_word_address, address_type_io, io_entire_range, first, last);
+    return *this;
+}
+
+ResourceTemplate& ResourceTemplate::memory32_window(std::uint32_t first, std::uint32_t last,
+                                                    bool cacheable) {
+    put_address_space(tag_dword_address, address_type_memory,
+                      memory_read_write | (cacheable ? memory_cacheable : 0), first, last);
+    return *this;
+}
+
+ResourceTemplate& ResourceTemplate::memory64_window(std::uint64_t first, std::uint64_t last,
+                                                    bool cacheable) {
+    put_address_space(tag_qword_address, address_type_memory,
+                      memory_read_write | (cacheable ? memory_cacheable : 0), first, last);
     return *this;
 }
 

@@ -11,18 +11,21 @@ constexpr std::size_t fadt_bytes = 276;
 constexpr std::uint8_t fadt_revision = 6;
 constexpr std::uint8_t fadt_minor_revision = 4;
 
-// Offsets of ACPI 6.4 table 5.9. SMI_CMD (48) and its companions, PM1b, PM2, the GPE blocks, and
-// the sleep registers of hardware-reduced machines stay zero: absent.
+// Offsets of ACPI 6.4 table 5.9. PM1b, PM2, GPE1, and the sleep registers of hardware-reduced
+// machines stay zero: absent. acpi_image.cpp sets the pointers to FACS and DSDT.
 namespace at {
-constexpr std::size_t firmware_ctrl = 36;
-constexpr std::size_t dsdt = 40;
 constexpr std::size_t sci_int = 46;
+constexpr std::size_t smi_command = 48;
+constexpr std::size_t acpi_enable = 52;
+constexpr std::size_t acpi_disable = 53;
 constexpr std::size_t pm1a_event = 56;
 constexpr std::size_t pm1a_control = 64;
 constexpr std::size_t pm_timer = 76;
+constexpr std::size_t gpe0 = 80;
 constexpr std::size_t pm1_event_length = 88;
 constexpr std::size_t pm1_control_length = 89;
 constexpr std::size_t pm_timer_length = 91;
+constexpr std::size_t gpe0_length = 92;
 constexpr std::size_t c2_latency = 96;
 constexpr std::size_t c3_latency = 98;
 constexpr std::size_t century = 108;
@@ -31,10 +34,10 @@ constexpr std::size_t flags = 112;
 constexpr std::size_t reset_register = 116;
 constexpr std::size_t reset_value = 128;
 constexpr std::size_t minor_revision = 131;
-constexpr std::size_t x_dsdt = 140;
 constexpr std::size_t x_pm1a_event = 148;
 constexpr std::size_t x_pm1a_control = 172;
 constexpr std::size_t x_pm_timer = 208;
+constexpr std::size_t x_gpe0 = 220;
 } // namespace at
 
 // IAPC_BOOT_ARCH, table 5.11. MSI_NOT_SUPPORTED (bit 3) stays clear.
@@ -112,6 +115,19 @@ void put_fixed_hardware(std::span<std::byte> table, const FixedHardware& fixed) 
     }
 }
 
+void put_chipset(std::span<std::byte> table, const PciAcpiFacts& chipset) {
+    if (chipset.smi_command) {
+        store_le(table, at::smi_command, std::uint32_t{chipset.smi_command->port});
+        store_le(table, at::acpi_enable, chipset.smi_command->acpi_enable);
+        store_le(table, at::acpi_disable, chipset.smi_command->acpi_disable);
+    }
+    if (chipset.gpe0) {
+        store_le(table, at::gpe0, std::uint32_t{chipset.gpe0->base});
+        store_le(table, at::gpe0_length, chipset.gpe0->size_bytes);
+        put_gas(table, at::x_gpe0, chipset.gpe0->base, chipset.gpe0->size_bytes, 1);
+    }
+}
+
 /// The power button is fixed hardware (PM1_STS bit 8) wherever there is any; there is no sleep
 /// button, and no sleep state an RTC alarm could end.
 std::uint32_t feature_flags(const AcpiInputs& inputs, const std::optional<FixedHardware>& fixed) {
@@ -131,16 +147,11 @@ std::uint32_t feature_flags(const AcpiInputs& inputs, const std::optional<FixedH
 } // namespace
 
 std::vector<std::byte> build_fadt(const AcpiInputs& inputs,
-                                  const std::optional<FixedHardware>& fixed, std::uint32_t facs,
-                                  std::uint32_t dsdt) {
+                                  const std::optional<FixedHardware>& fixed) {
     std::vector<std::byte> table = sdt_begin("FACP", fadt_revision);
     table.resize(fadt_bytes);
     const std::span<std::byte> fields(table);
 
-    // X_FIRMWARE_CTRL stays 0: of the two pointers to the FACS at most one may be set.
-    store_le(fields, at::firmware_ctrl, facs);
-    store_le(fields, at::dsdt, dsdt);
-    store_le(fields, at::x_dsdt, std::uint64_t{dsdt});
     store_le(fields, at::minor_revision, fadt_minor_revision);
     store_le(fields, at::c2_latency, no_c2);
     store_le(fields, at::c3_latency, no_c3);
@@ -150,6 +161,8 @@ std::vector<std::byte> build_fadt(const AcpiInputs& inputs,
     store_le(fields, at::flags, feature_flags(inputs, fixed));
     if (fixed)
         put_fixed_hardware(fields, *fixed);
+    if (fixed && inputs.pci)
+        put_chipset(fields, *inputs.pci);
     sdt_finish(table);
     return table;
 }

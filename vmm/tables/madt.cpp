@@ -1,5 +1,6 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/tables/dsdt_pci.h"
 #include "vmm/tables/tables.h"
 
 #include <algorithm>
@@ -68,6 +69,14 @@ void put_sci(Bytes& table, const FixedHardware& fixed, bool has_pics) {
                  fixed.sci_edge ? trigger_edge : trigger_level);
 }
 
+/// The inputs the PCI link devices offer when there is no IOAPIC are level-triggered with one, too.
+void put_link_interrupts(Bytes& table, const std::optional<FixedHardware>& fixed) {
+    for (const std::uint32_t irq : pci_link_irqs) {
+        if (!fixed || fixed->sci_gsi != irq) // overridden already
+            put_override(table, static_cast<std::uint8_t>(irq), irq, trigger_level);
+    }
+}
+
 /// LINT1 is the NMI input of every processor.
 void put_nmi(Bytes& table, bool x2apic) {
     constexpr std::uint16_t conforms = 0;
@@ -96,6 +105,8 @@ std::vector<std::byte> build_madt(const AcpiInputs& inputs,
         put_override(table, 0, *inputs.pit_gsi, trigger_edge);
     if (fixed)
         put_sci(table, *fixed, inputs.has_pics);
+    if (inputs.pci && inputs.has_pics)
+        put_link_interrupts(table, fixed);
 
     const bool x2apic =
         std::any_of(inputs.apic_ids.begin(), inputs.apic_ids.end(),

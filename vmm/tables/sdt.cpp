@@ -12,7 +12,6 @@ namespace coldstart {
 namespace {
 
 constexpr std::size_t length_offset = 4;
-constexpr std::size_t checksum_offset = 9;
 constexpr std::string_view oem_table_id = "COLDSTRT";
 constexpr std::string_view creator_id = "CLDS";
 
@@ -21,25 +20,54 @@ void append_text(std::vector<std::byte>& bytes, std::string_view text) {
     bytes.insert(bytes.end(), view.begin(), view.end());
 }
 
-/// The port of region `index`, which the FADT says is `size_bytes` long.
-std::uint16_t fixed_port(const PlacedDevice& placed, unsigned index, std::uint64_t size_bytes) {
-    const auto shapes = placed.device->regions();
-    if (index >= shapes.size() || index >= placed.bases.size() ||
-        shapes[index].bus != BusKind::pio || shapes[index].size_bytes != size_bytes)
-        throw Error(cat(placed.id, ": ACPI fixed hardware: region ", index, " is not ", size_bytes,
-                        " I/O ports"));
-    return static_cast<std::uint16_t>(placed.bases[index]);
-}
+// Where ICH9's fixed hardware stands from PMBASE on (datasheet section 13.8.3).
+constexpr unsigned pm_base_event = 0;
+constexpr unsigned pm_base_control = 4;
+constexpr unsigned pm_base_timer = 8;
 
-FixedHardware resolve(const PlacedDevice& placed, const AcpiFixedHardware& described) {
+/// Finds the ports of the one device with fixed hardware.
+class FixedPorts {
+  public:
+    FixedPorts(const PlacedDevice& placed, std::optional<std::uint16_t> pm_base)
+        : placed_(placed), pm_base_(pm_base) {}
+
+    /// The port of region `index`, which the FADT says is `size_bytes` long.
+    std::uint16_t at(unsigned index, std::uint64_t size_bytes) const {
+        const auto shapes = placed_.device->regions();
+        if (index >= shapes.size() || index >= placed_.bases.size() ||
+            shapes[index].bus != BusKind::pio || shapes[index].size_bytes != size_bytes)
+            throw Error(cat(placed_.id, ": ACPI fixed hardware: region ", index, " is not ",
+                            size_bytes, " I/O ports"));
+        if (placed_.bases[index] > 0xffff)
+            throw Error(cat(placed_.id, ": ACPI fixed hardware: region ", index, " is nowhere"),
+                        "place it, or give the tables the chipset's PMBASE");
+        return static_cast<std::uint16_t>(placed_.bases[index]);
+    }
+
+    /// The same of a region that follows PMBASE where the board has not placed it.
+    std::uint16_t at(unsigned index, std::uint64_t size_bytes, unsigned pm_base_offset) const {
+        const bool moves = index < placed_.bases.size() && placed_.bases[index] == acpi_unplaced;
+        if (moves && pm_base_)
+            return static_cast<std::uint16_t>(*pm_base_ + pm_base_offset);
+        return at(index, size_bytes);
+    }
+
+  private:
+    const PlacedDevice& placed_;
+    std::optional<std::uint16_t> pm_base_;
+};
+
+FixedHardware resolve(const PlacedDevice& placed, const AcpiFixedHardware& described,
+                      std::optional<std::uint16_t> pm_base) {
+    const FixedPorts ports(placed, pm_base);
     FixedHardware found;
-    found.pm1_event = fixed_port(placed, described.pm1_event_region, 4);
-    found.pm1_control = fixed_port(placed, described.pm1_control_region, 2);
+    found.pm1_event = ports.at(described.pm1_event_region, 4, pm_base_event);
+    found.pm1_control = ports.at(described.pm1_control_region, 2, pm_base_control);
     if (described.pm_timer_region)
-        found.pm_timer = fixed_port(placed, *described.pm_timer_region, 4);
+        found.pm_timer = ports.at(*described.pm_timer_region, 4, pm_base_timer);
     found.pm_timer_32_bits = described.pm_timer_32_bits;
     if (described.reset_region)
-        found.reset = fixed_port(placed, *described.reset_region, 1);
+        found.reset = ports.at(*described.reset_region, 1);
     found.reset_value = described.reset_value;
     const auto lines = placed.device->lines();
     if (described.sci_line >= lines.size() || described.sci_line >= placed.gsis.size())
@@ -77,8 +105,8 @@ std::vector<std::byte> sdt_begin(std::string_view signature, std::uint8_t revisi
 
 void sdt_finish(std::vector<std::byte>& table) {
     store_le(table, length_offset, static_cast<std::uint32_t>(table.size()));
-    table[checksum_offset] = std::byte{0};
-    table[checksum_offset] = std::byte{checksum_of(table)};
+    table[sdt_checksum] = std::byte{0};
+    table[sdt_checksum] = std::byte{checksum_of(table)};
 }
 
 std::array<std::byte, 12> io_address(std::uint16_t address, unsigned width_bytes,
@@ -94,16 +122,17 @@ std::array<std::byte, 12> io_address(std::uint16_t address, unsigned width_bytes
     return gas;
 }
 
-std::optional<FixedHardware> find_fixed_hardware(std::span<const PlacedDevice> devices) {
+std::optional<FixedHardware> find_fixed_hardware(const AcpiInputs& inputs) {
+    const auto pm_base = inputs.pci ? inputs.pci->pm_base : std::nullopt;
     std::optional<FixedHardware> found;
-    for (const PlacedDevice& placed : devices) {
+    for (const PlacedDevice& placed : inputs.devices) {
         const auto described = placed.device->acpi().fixed_hardware;
         if (!described)
             continue;
         if (found)
             throw Error(cat(placed.id, ": a second device with ACPI fixed hardware"),
                         "a board has one power management device");
-        found = resolve(placed, *described);
+        found = resolve(placed, *described, pm_base);
     }
     return found;
 }

@@ -5,10 +5,12 @@
 
 #include "devices/core/device.h"
 #include "vmm/base/bytes.h"
+#include "vmm/tables/acpi_tables.h"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,7 @@
 namespace coldstart {
 
 inline constexpr std::size_t sdt_header_bytes = 36;
+inline constexpr std::size_t sdt_checksum = 9; ///< offset of the byte in the header
 inline constexpr std::string_view acpi_oem_id = "COLDST";
 
 /// The byte that makes the sum of `bytes` zero.
@@ -29,7 +32,8 @@ void sdt_finish(std::vector<std::byte>& table);
 std::array<std::byte, 12> io_address(std::uint16_t address, unsigned width_bytes,
                                      unsigned access_bytes);
 
-/// The one device with AcpiFixedHardware, its ports and interrupt taken from its placement.
+/// The one device with AcpiFixedHardware, its ports and interrupt taken from its placement, or,
+/// where the guest places it, from PciAcpiFacts::pm_base.
 struct FixedHardware {
     std::uint16_t pm1_event = 0;
     std::uint16_t pm1_control = 0;
@@ -42,7 +46,11 @@ struct FixedHardware {
     std::uint8_t s5_sleep_type = 0;
 };
 
-/// Nothing when no device has any: a hardware-reduced machine. Throws Error on two.
-std::optional<FixedHardware> find_fixed_hardware(std::span<const PlacedDevice> devices);
+/// A base that says that a region is nowhere until the guest places it.
+inline constexpr std::uint64_t acpi_unplaced = ~std::uint64_t{0};
+
+/// Nothing when no device has any: a hardware-reduced machine. Throws Error on two, and on one
+/// that is nowhere.
+std::optional<FixedHardware> find_fixed_hardware(const AcpiInputs& inputs);
 
 } // namespace coldstart

@@ -1,4 +1,4 @@
-// The tables one by one, without regard to where they stand; build_acpi() places and links them.
+// The tables one by one, without regard to where they stand; acpi_image.cpp places and links them.
 #pragma once
 
 #include "vmm/tables/acpi_tables.h"
@@ -11,10 +11,9 @@
 
 namespace coldstart {
 
-/// FADT of revision 6 (ACPI 6.4 section 5.2.9). `facs` is 0 for none.
+/// FADT of revision 6 (ACPI 6.4 section 5.2.9), its pointers zero.
 std::vector<std::byte> build_fadt(const AcpiInputs& inputs,
-                                  const std::optional<FixedHardware>& fixed, std::uint32_t facs,
-                                  std::uint32_t dsdt);
+                                  const std::optional<FixedHardware>& fixed);
 
 /// FACS of version 2 (section 5.2.10): the global lock and a wake vector, neither used.
 std::vector<std::byte> build_facs();
@@ -26,5 +25,14 @@ std::vector<std::byte> build_madt(const AcpiInputs& inputs,
 /// DSDT (section 5.2.11.1): processors, the devices that describe themselves, and \_S5.
 std::vector<std::byte> build_dsdt(const AcpiInputs& inputs,
                                   const std::optional<FixedHardware>& fixed);
+
+/// MCFG (PCI Firmware Specification 3.0, section 4.1.2): where ECAM stands.
+std::vector<std::byte> build_mcfg(const EcamFacts& ecam);
+
+/// HPET description table (IA-PC HPET Specification 1.0a, section 3.2.4).
+std::vector<std::byte> build_hpet(const HpetFacts& hpet);
+
+/// Windows ACPI emulated devices table: one read of the PM timer is enough.
+std::vector<std::byte> build_waet();
 
 } // namespace coldstart

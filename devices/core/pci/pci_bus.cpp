@@ -49,6 +49,11 @@ PciFunction* PciBus::find(PciAddress address) const noexcept {
     return address.device < 32 && address.function < 8 ? functions_[slot_of(address)] : nullptr;
 }
 
+void PciBus::remove(PciAddress address) noexcept {
+    assert(address.device < 32 && address.function < 8);
+    functions_[slot_of(address)] = nullptr;
+}
+
 std::uint32_t PciBus::config_read(unsigned bus, PciAddress address, unsigned offset,
                                   unsigned width) noexcept {
     PciFunction* const function = bus == 0 ? find(address) : nullptr;

@@ -2,7 +2,7 @@
 // interrupt router. Host bridges (ports 0xCF8/0xCFC, ECAM) hand configuration accesses to it.
 // Source: PCI Local Bus Specification 3.0, sections 3.2.2.3 and 6.1.
 //
-// Threads: add and connect_intx before the guest runs; the rest from any.
+// Threads: add, remove and connect_intx while the guest does not run; the rest from any.
 // Missing: other buses (reads of those return all ones), hot-plug.
 #pragma once
 
@@ -31,6 +31,9 @@ class PciBus {
     /// multi-function bit of function 0 when a sibling joins it.
     void add(PciAddress address, PciFunction& function);
     PciFunction* find(PciAddress address) const noexcept;
+    /// Takes away who stands there, if anyone; the guest does not run. The multi-function bits
+    /// stay as they are.
+    void remove(PciAddress address) noexcept;
 
     /// All ones where no function stands. `offset` below PciFunction::config_bytes; an access may
     /// not cross a doubleword.

@@ -1,12 +1,6 @@
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 
 #include "virtio/transport/mmio/spec.h"
-#include "vmm/base/error.h"
-
-#include <cerrno>
-
-#include <poll.h>
-#include <sys/eventfd.h>
 
 namespace coldstart {
 namespace {
@@ -16,34 +10,17 @@ namespace reg = virtio_mmio;
 constexpr std::array<RegionShape, 1> region_shapes{{{"registers", BusKind::mmio, 0x1000}}};
 constexpr std::array<LineShape, 1> line_shapes{{{"interrupt", true}}};
 
-Gpa with_low(Gpa gpa, std::uint32_t low) noexcept {
-    return Gpa((gpa.value & ~std::uint64_t{0xffffffff}) | low);
-}
-
-Gpa with_high(Gpa gpa, std::uint32_t high) noexcept {
-    return Gpa((gpa.value & 0xffffffff) | std::uint64_t{high} << 32);
-}
-
 } // namespace
 
 VirtioMmioDevice::VirtioMmioDevice(std::unique_ptr<VirtioDevice> device, const GuestMemory& memory,
                                    IrqLine& line, Reactor& reactor)
-    : device_(std::move(device)), line_(line), state_(*device_, memory, *this) {
-    for (unsigned index = 0; index < state_.queue_count(); ++index) {
-        UniqueFd kick(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-        if (!kick)
-            throw system_error("eventfd of a virtio queue", errno);
-        doorbells_.push_back({0, reg::queue_notify, 4, index, kick.get()});
-        kicks_.push_back(std::move(kick));
-    }
-    // Only now: the I/O thread may call back from here on.
-    for (unsigned index = 0; index < state_.queue_count(); ++index)
-        watches_.push_back(reactor.watch(kicks_[index].get(), POLLIN,
-                                         [this, index](std::uint32_t) { kicked(index); }));
+    : line_(line), core_(std::move(device), memory, *this, reactor) {
+    for (unsigned index = 0; index < core_.state().queue_count(); ++index)
+        doorbells_.push_back({0, reg::queue_notify, 4, index, core_.kick_fd(index)});
 }
 
 VirtioMmioDevice::~VirtioMmioDevice() {
-    halt();
+    core_.halt();
 }
 
 std::span<const RegionShape> VirtioMmioDevice::regions() const noexcept {
@@ -63,20 +40,6 @@ AcpiDescription VirtioMmioDevice::acpi() const {
     return description;
 }
 
-void VirtioMmioDevice::kicked(unsigned index) noexcept {
-    std::uint64_t count = 0;
-    if (::read(kicks_[index].get(), &count, sizeof count) != sizeof count)
-        return;
-    const std::lock_guard guard(device_->lock());
-    state_.process_queue(index);
-}
-
-void VirtioMmioDevice::wake_queue(unsigned index) noexcept {
-    const std::uint64_t one = 1;
-    // Fails only when the counter is full, and then the descriptor is readable anyway.
-    [[maybe_unused]] const auto written = ::write(kicks_[index].get(), &one, sizeof one);
-}
-
 void VirtioMmioDevice::queue_interrupt(unsigned) noexcept {
     interrupt_status_.fetch_or(reg::interrupt_queue, std::memory_order_acq_rel);
     line_.pulse();
@@ -90,8 +53,8 @@ void VirtioMmioDevice::config_interrupt() noexcept {
 std::uint64_t VirtioMmioDevice::read(unsigned, std::uint64_t offset, unsigned width) noexcept {
     if (offset >= reg::config) {
         std::array<std::byte, 8> bytes{};
-        const std::lock_guard guard(device_->lock());
-        device_->read_config(offset - reg::config, std::span(bytes).first(width));
+        const std::lock_guard guard(core_.lock());
+        core_.device().read_config(offset - reg::config, std::span(bytes).first(width));
         return load_le<std::uint64_t>(bytes);
     }
     if (width != 4 || offset % 4 != 0)
@@ -107,15 +70,15 @@ std::uint32_t VirtioMmioDevice::read_register(std::uint64_t offset) noexcept {
     case reg::version:
         return 2;
     case reg::device_id:
-        return device_->device_id();
+        return core_.device().device_id();
     case reg::vendor_id:
         return reg::vendor;
     case reg::interrupt_status:
         return interrupt_status_.load(std::memory_order_acquire);
     case reg::status:
-        return state_.status();
+        return core_.state().status();
     case reg::config_generation:
-        return state_.config_generation();
+        return core_.state().config_generation();
     case reg::shm_len_low: // 4.2.2.1: a length of all ones says there is no such region
     case reg::shm_len_high:
     case reg::shm_base_low:
@@ -124,11 +87,11 @@ std::uint32_t VirtioMmioDevice::read_register(std::uint64_t offset) noexcept {
     default:
         break;
     }
-    const std::lock_guard guard(device_->lock());
-    const SplitQueue* queue = state_.queue(registers_.queue_sel);
+    const std::lock_guard guard(core_.lock());
+    const SplitQueue* queue = core_.state().queue(registers_.queue_sel);
     switch (offset) {
     case reg::device_features:
-        return state_.device_features(registers_.device_features_sel);
+        return core_.state().device_features(registers_.device_features_sel);
     case reg::queue_num_max:
         return queue != nullptr ? queue->max_size() : 0;
     case reg::queue_ready:
@@ -143,8 +106,8 @@ void VirtioMmioDevice::write(unsigned, std::uint64_t offset, unsigned width,
     if (offset >= reg::config) {
         std::array<std::byte, 8> bytes{};
         store_le(std::span<std::byte>(bytes), 0, value);
-        const std::lock_guard guard(device_->lock());
-        device_->write_config(offset - reg::config, std::span(bytes).first(width));
+        const std::lock_guard guard(core_.lock());
+        core_.device().write_config(offset - reg::config, std::span(bytes).first(width));
         return;
     }
     if (width == 4 && offset % 4 == 0)
@@ -153,15 +116,14 @@ void VirtioMmioDevice::write(unsigned, std::uint64_t offset, unsigned width,
 
 void VirtioMmioDevice::write_register(std::uint64_t offset, std::uint32_t value) noexcept {
     if (offset == reg::queue_notify) {
-        if (value < kicks_.size())
-            wake_queue(value);
+        core_.wake(value);
         return;
     }
     if (offset == reg::interrupt_ack) {
         interrupt_status_.fetch_and(~value, std::memory_order_acq_rel);
         return;
     }
-    const std::lock_guard guard(device_->lock());
+    const std::lock_guard guard(core_.lock());
     switch (offset) {
     case reg::device_features_sel:
         registers_.device_features_sel = value;
@@ -170,16 +132,16 @@ void VirtioMmioDevice::write_register(std::uint64_t offset, std::uint32_t value)
         registers_.driver_features_sel = value;
         break;
     case reg::driver_features:
-        state_.set_driver_features(registers_.driver_features_sel, value);
+        core_.state().set_driver_features(registers_.driver_features_sel, value);
         break;
     case reg::queue_sel:
         registers_.queue_sel = value;
         break;
     case reg::queue_ready:
-        state_.set_queue_ready(registers_.queue_sel, (value & 1) != 0);
+        core_.state().set_queue_ready(registers_.queue_sel, (value & 1) != 0);
         break;
     case reg::status:
-        state_.write_status(static_cast<std::uint8_t>(value));
+        core_.state().write_status(static_cast<std::uint8_t>(value));
         if (value == 0)
             reset_registers();
         break;
@@ -190,7 +152,7 @@ void VirtioMmioDevice::write_register(std::uint64_t offset, std::uint32_t value)
 }
 
 void VirtioMmioDevice::write_queue_register(std::uint64_t offset, std::uint32_t value) noexcept {
-    SplitQueue* queue = state_.configurable_queue(registers_.queue_sel);
+    SplitQueue* queue = core_.state().configurable_queue(registers_.queue_sel);
     if (queue == nullptr)
         return;
     switch (offset) {
@@ -226,41 +188,14 @@ void VirtioMmioDevice::reset_registers() noexcept {
     interrupt_status_.store(0, std::memory_order_release);
 }
 
-void VirtioMmioDevice::start() {
-    const std::lock_guard guard(device_->lock());
-    state_.wake_all(); // after a restore
-}
-
-void VirtioMmioDevice::pause() {
-    const std::lock_guard guard(device_->lock());
-    state_.pause();
-}
-
-bool VirtioMmioDevice::drained() {
-    const std::lock_guard guard(device_->lock());
-    return state_.drained();
-}
-
-void VirtioMmioDevice::resume() {
-    const std::lock_guard guard(device_->lock());
-    state_.resume();
-}
-
 void VirtioMmioDevice::reset() {
-    const std::lock_guard guard(device_->lock());
-    state_.reset();
+    const std::lock_guard guard(core_.lock());
+    core_.state().reset();
     reset_registers();
 }
 
-void VirtioMmioDevice::halt() {
-    // A watch waits for its callback, which takes the lock: end them before taking it.
-    watches_.clear();
-    const std::lock_guard guard(device_->lock());
-    state_.reset();
-}
-
 void VirtioMmioDevice::save(StateWriter& writer) const {
-    const std::lock_guard guard(device_->lock());
+    const std::lock_guard guard(core_.lock());
     save_locked(writer);
 }
 
@@ -269,21 +204,14 @@ void VirtioMmioDevice::save_locked(StateWriter& writer) const {
     const auto& [device_sel, driver_sel, queue_sel] = registers_;
     writer.fields(device_sel, driver_sel, queue_sel,
                   interrupt_status_.load(std::memory_order_acquire));
-    state_.save(writer);
+    core_.state().save(writer);
 }
 
 void VirtioMmioDevice::restore(StateReader& reader) {
-    const std::lock_guard guard(device_->lock());
-    StateWriter before;
-    save_locked(before);
-    try {
-        restore_locked(reader);
-    } catch (const Error&) {
-        // Transport, queues and device each read their own part: take back what they took over.
-        StateReader undo(before.bytes());
-        restore_locked(undo);
-        throw;
-    }
+    const std::lock_guard guard(core_.lock());
+    restore_or_undo(
+        reader, [this](StateWriter& writer) { save_locked(writer); },
+        [this](StateReader& source) { restore_locked(source); });
 }
 
 void VirtioMmioDevice::restore_locked(StateReader& reader) {
@@ -292,7 +220,7 @@ void VirtioMmioDevice::restore_locked(StateReader& reader) {
     std::uint32_t pending = 0;
     reader.fields(device_sel, driver_sel, queue_sel, pending);
     interrupt_status_.store(pending, std::memory_order_release);
-    state_.restore(reader);
+    core_.state().restore(reader);
 }
 
 } // namespace coldstart

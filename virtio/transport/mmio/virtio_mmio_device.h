@@ -5,16 +5,12 @@
 // and each can get a mapping of its own.
 // The line is edge-triggered: every notification is a pulse, so that the board can wire it to an
 // irqfd without resampling. InterruptStatus still says why.
-// A kick is an eventfd signal: KVM gives it by ioeventfd, or write() does. Either way the queue is
-// processed on the I/O thread and the vCPU goes on.
 // Missing: the legacy register layout (version 1), shared memory regions, VIRTIO_F_RING_RESET
 // (QueueReset), VIRTIO_F_NOTIFICATION_DATA.
 #pragma once
 
 #include "devices/core/device.h"
-#include "virtio/core/virtio_state.h"
-#include "vmm/base/reactor.h"
-#include "vmm/base/unique_fd.h"
+#include "virtio/transport/core/transport_core.h"
 
 #include <array>
 #include <atomic>
@@ -30,7 +26,7 @@ class VirtioMmioDevice final : public Device, private VirtioSignals {
                      Reactor& reactor);
     ~VirtioMmioDevice() override;
 
-    VirtioDevice& device() noexcept { return *device_; }
+    VirtioDevice& device() noexcept { return core_.device(); }
 
     std::string_view type() const noexcept override { return "virtio-mmio"; }
     std::span<const RegionShape> regions() const noexcept override;
@@ -42,12 +38,12 @@ class VirtioMmioDevice final : public Device, private VirtioSignals {
     void write(unsigned region, std::uint64_t offset, unsigned width,
                std::uint64_t value) noexcept override;
 
-    void start() override;
-    void pause() override;
-    bool drained() override;
-    void resume() override;
+    void start() override { core_.start(); }
+    void pause() override { core_.pause(); }
+    bool drained() override { return core_.drained(); }
+    void resume() override { core_.resume(); }
     void reset() override;
-    void halt() override;
+    void halt() override { core_.halt(); }
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
 
@@ -61,23 +57,19 @@ class VirtioMmioDevice final : public Device, private VirtioSignals {
     std::uint32_t read_register(std::uint64_t offset) noexcept;
     void write_register(std::uint64_t offset, std::uint32_t value) noexcept;
     void write_queue_register(std::uint64_t offset, std::uint32_t value) noexcept;
-    void kicked(unsigned index) noexcept;
     void reset_registers() noexcept;
     void save_locked(StateWriter& writer) const;
     void restore_locked(StateReader& reader);
 
     void queue_interrupt(unsigned index) noexcept override;
     void config_interrupt() noexcept override;
-    void wake_queue(unsigned index) noexcept override;
+    void wake_queue(unsigned index) noexcept override { core_.wake(index); }
 
-    std::unique_ptr<VirtioDevice> device_;
     IrqLine& line_;
-    VirtioState state_;
     Registers registers_; // under the device lock
     std::atomic<std::uint32_t> interrupt_status_ = 0;
-    std::vector<UniqueFd> kicks_;
+    TransportCore core_;
     std::vector<Doorbell> doorbells_;
-    std::vector<std::unique_ptr<Watch>> watches_;
 };
 
 } // namespace coldstart

@@ -1,0 +1,417 @@
+#include "devices/flash/cfi_flash.h"
+
+#include "vmm/base/error.h"
+#include "vmm/base/text.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include <sys/mman.h>
+
+namespace coldstart {
+
+using namespace flash;
+
+struct CfiFlash::Pages {
+    explicit Pages(std::size_t size_bytes) : size(size_bytes) {
+        void* const mapped =
+            ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (mapped == MAP_FAILED)
+            throw system_error("memory for a flash", errno);
+        base = static_cast<std::byte*>(mapped);
+    }
+    Pages(const Pages&) = delete;
+    Pages& operator=(const Pages&) = delete;
+    ~Pages() { ::munmap(base, size); }
+
+    std::byte* base = nullptr;
+    std::size_t size;
+};
+
+/// Outlives the device as long as a flush is on its way.
+struct CfiFlash::Flusher {
+    void run(FlashStore& store) noexcept {
+        queued = false; // what is written from here on wants a flush of its own
+        if (const int error = store.flush(); error != 0 && log_limiter.allow())
+            log_warn(cat("flash file ", store.name(),
+                         ": can't be flushed: ", std::generic_category().message(error)));
+        --in_flight;
+    }
+
+    std::atomic<bool> queued = false;
+    std::atomic<unsigned> in_flight = 0;
+    LogLimiter log_limiter{4};
+};
+
+CfiFlash::CfiFlash(std::shared_ptr<FlashStore> store, RegionPlacer& placer, Reactor& reactor)
+    : store_(std::move(store)), placer_(placer), reactor_(reactor),
+      query_(make_query_table(store_->size_bytes())), flusher_(std::make_shared<Flusher>()) {
+    const std::uint64_t size = store_->size_bytes();
+    require_flash_size(store_->name(), size);
+    pages_ = std::make_unique<Pages>(size);
+    store_->load(contents());
+    shape_ = {.name = "array",
+              .bus = BusKind::mmio,
+              .size_bytes = size,
+              .memory = pages_->base,
+              .memory_access = MemoryAccess::read_only};
+    state_.locked.resize(size / block_bytes);
+    stale_.resize(size / block_bytes);
+}
+
+CfiFlash::~CfiFlash() = default;
+
+std::span<std::byte> CfiFlash::contents() const noexcept {
+    return {pages_->base, pages_->size};
+}
+
+std::span<std::byte> CfiFlash::block_contents(std::uint64_t block) const noexcept {
+    return contents().subspan(block * block_bytes, block_bytes);
+}
+
+std::uint64_t CfiFlash::read(unsigned, std::uint64_t offset, unsigned width) noexcept {
+    const std::lock_guard guard(lock_);
+    std::uint64_t value = 0;
+    for (unsigned i = 0; i < width; ++i)
+        value |= std::uint64_t{read_byte(offset + i)} << (i * 8);
+    return value;
+}
+
+std::uint8_t CfiFlash::read_byte(std::uint64_t offset) const noexcept {
+    switch (state_.mode) {
+    case Mode::status:
+        return state_.status;
+    case Mode::query:
+        return offset % block_bytes < query_bytes ? query_[offset % block_bytes] : 0;
+    case Mode::id:
+        if (offset == id_manufacturer)
+            return manufacturer_intel;
+        if (offset == id_device)
+            return device_code;
+        return offset % block_bytes == id_block_lock && is_locked(offset / block_bytes) ? 1 : 0;
+    case Mode::array:
+        break;
+    }
+    return static_cast<std::uint8_t>(contents()[offset]);
+}
+
+void CfiFlash::write(unsigned, std::uint64_t offset, unsigned width, std::uint64_t value) noexcept {
+    bool flush = false;
+    {
+        const std::lock_guard guard(lock_);
+        cycle(offset, width, value);
+        sync();
+        flush = state_.mode == Mode::array && std::exchange(unflushed_, false);
+    }
+    if (flush)
+        flush_later();
+}
+
+void CfiFlash::cycle(std::uint64_t offset, unsigned width, std::uint64_t value) noexcept {
+    const auto code = static_cast<std::uint8_t>(value);
+    switch (state_.cycle) {
+    case Cycle::command:
+        command(code);
+        break;
+    case Cycle::program_data:
+        program_data(offset, width, value);
+        break;
+    case Cycle::erase_confirm:
+        if (code == confirm)
+            finish(erase(offset));
+        else
+            sequence_error();
+        break;
+    case Cycle::lock_confirm:
+        lock_block(offset, code);
+        break;
+    case Cycle::buffer_count:
+        state_.buffer_left = code;
+        state_.buffer.fill(0xff);
+        state_.cycle = Cycle::buffer_first;
+        break;
+    case Cycle::buffer_first:
+        state_.buffer_base = static_cast<std::uint32_t>(offset - offset % buffer_bytes);
+        buffer_data(offset, width, value);
+        break;
+    case Cycle::buffer_next:
+        buffer_data(offset, width, value);
+        break;
+    case Cycle::buffer_confirm:
+        if (code == confirm)
+            finish(program(state_.buffer_base, std::as_bytes(std::span(state_.buffer))));
+        else
+            sequence_error();
+        break;
+    }
+}
+
+void CfiFlash::command(std::uint8_t code) noexcept {
+    state_.mode = Mode::status;
+    switch (code) {
+    case cmd_program:
+    case cmd_program_alternate:
+        state_.cycle = Cycle::program_data;
+        break;
+    case cmd_erase_block:
+        state_.cycle = Cycle::erase_confirm;
+        break;
+    case cmd_lock_setup:
+        state_.cycle = Cycle::lock_confirm;
+        break;
+    case cmd_buffered_program:
+        state_.cycle = Cycle::buffer_count;
+        state_.status |= status_ready; // the buffer is free
+        break;
+    case cmd_read_status:
+        break;
+    case cmd_read_id:
+        state_.mode = Mode::id;
+        break;
+    case cmd_query:
+        state_.mode = Mode::query;
+        break;
+    case cmd_clear_status:
+        state_.status = 0;
+        state_.mode = Mode::array;
+        break;
+    default:
+        state_.mode = Mode::array;
+        break;
+    }
+}
+
+void CfiFlash::program_data(std::uint64_t offset, unsigned width, std::uint64_t value) noexcept {
+    std::array<std::byte, 8> bytes{};
+    store_le(bytes, 0, value);
+    finish(program(offset, ByteView(bytes).first(width)));
+}
+
+void CfiFlash::buffer_data(std::uint64_t offset, unsigned width, std::uint64_t value) noexcept {
+    const std::uint64_t at = offset - state_.buffer_base;
+    if (offset < state_.buffer_base || !range_inside(at, width, buffer_bytes)) {
+        sequence_error();
+        return;
+    }
+    for (unsigned i = 0; i < width; ++i)
+        state_.buffer[at + i] = static_cast<std::uint8_t>(value >> (i * 8));
+    state_.cycle = state_.buffer_left == 0 ? Cycle::buffer_confirm : Cycle::buffer_next;
+    if (state_.buffer_left != 0)
+        --state_.buffer_left;
+}
+
+void CfiFlash::lock_block(std::uint64_t offset, std::uint8_t code) noexcept {
+    if (code != confirm && code != confirm_lock) {
+        sequence_error();
+        return;
+    }
+    state_.locked[offset / block_bytes] = code == confirm_lock ? 1 : 0;
+    finish(0);
+}
+
+void CfiFlash::sequence_error() noexcept {
+    finish(status_sequence_error);
+}
+
+void CfiFlash::finish(std::uint8_t error_bits) noexcept {
+    state_.cycle = Cycle::command;
+    state_.status = static_cast<std::uint8_t>(state_.status | status_ready | error_bits);
+}
+
+bool CfiFlash::is_locked(std::uint64_t block) const noexcept {
+    return store_->read_only() || state_.locked[block] != 0;
+}
+
+// The error bits; 0 when it went well. A datum may lie across two blocks.
+std::uint8_t CfiFlash::program(std::uint64_t offset, ByteView bytes) noexcept {
+    std::uint8_t errors = 0;
+    while (!bytes.empty()) {
+        const std::size_t part = std::min(bytes.size(), block_bytes - offset % block_bytes);
+        errors = static_cast<std::uint8_t>(errors | program_in_block(offset, bytes.first(part)));
+        bytes = bytes.subspan(part);
+        offset += part;
+    }
+    return errors;
+}
+
+std::uint8_t CfiFlash::program_in_block(std::uint64_t offset, ByteView bytes) noexcept {
+    const std::uint64_t block = offset / block_bytes;
+    if (is_locked(block))
+        return status_program_error | status_block_locked;
+    const std::span<std::byte> before = contents().subspan(offset, bytes.size());
+    std::array<std::byte, block_bytes> after;
+    std::size_t first = bytes.size(), end = 0; // of the bytes that change
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        after[i] = before[i] & bytes[i];
+        if (after[i] != before[i]) {
+            first = std::min(first, i);
+            end = i + 1;
+        }
+    }
+    if (first >= end)
+        return 0;
+    std::array<std::byte, block_bytes> whole;
+    std::memcpy(whole.data(), block_contents(block).data(), block_bytes);
+    std::memcpy(whole.data() + offset % block_bytes, after.data(), bytes.size());
+    if (!store_block(block, whole, offset % block_bytes + first, end - first))
+        return status_program_error;
+    return 0;
+}
+
+std::uint8_t CfiFlash::erase(std::uint64_t offset) noexcept {
+    const std::uint64_t block = offset / block_bytes;
+    if (is_locked(block))
+        return status_erase_error | status_block_locked;
+    std::array<std::byte, block_bytes> erased;
+    erased.fill(std::byte{0xff});
+    if (std::memcmp(erased.data(), block_contents(block).data(), block_bytes) == 0)
+        return 0;
+    return store_block(block, erased, 0, block_bytes) ? 0 : std::uint8_t{status_erase_error};
+}
+
+// Gives the block its new contents, in which only [first, first + size) differs, in the store and
+// then here; in neither when the store refuses. After a refusal nobody knows what the store holds
+// of the block: the next write of it is of all of it.
+bool CfiFlash::store_block(std::uint64_t block, std::span<const std::byte> contents,
+                           std::size_t first, std::size_t size) noexcept {
+    if (stale_[block]) {
+        first = 0;
+        size = block_bytes;
+    }
+    const int error = store_->write(block * block_bytes + first, contents.subspan(first, size));
+    unflushed_ = true;
+    stale_[block] = error != 0;
+    if (error == 0) {
+        std::memcpy(block_contents(block).data(), contents.data(), block_bytes);
+        return true;
+    }
+    if (log_limiter_.allow())
+        log_error(cat("flash file ", store_->name(), ": a write of ", size, " bytes at ",
+                      hex(block * block_bytes + first),
+                      " failed: ", std::generic_category().message(error)));
+    return false;
+}
+
+// A write that failed half way may have left a block of the store in pieces.
+void CfiFlash::store_again() noexcept {
+    for (std::uint64_t block = 0; block < stale_.size(); ++block) {
+        if (stale_[block])
+            stale_[block] = store_->write(block * block_bytes, block_contents(block)) != 0;
+    }
+}
+
+void CfiFlash::sync() noexcept {
+    const bool wanted = state_.mode == Mode::array;
+    if (std::exchange(shown_, wanted) != wanted)
+        placer_.show_memory(*this, 0, wanted);
+}
+
+void CfiFlash::flush_later() {
+    if (flusher_->queued.exchange(true))
+        return;
+    ++flusher_->in_flight;
+    reactor_.post([flusher = flusher_, store = store_] { flusher->run(*store); });
+}
+
+void CfiFlash::pause() {
+    bool flush = false;
+    {
+        const std::lock_guard guard(lock_);
+        flush = std::exchange(unflushed_, false);
+    }
+    if (flush)
+        flush_later();
+}
+
+bool CfiFlash::drained() {
+    return flusher_->in_flight == 0;
+}
+
+void CfiFlash::reset() {
+    const std::lock_guard guard(lock_);
+    State fresh;
+    fresh.locked.resize(state_.locked.size());
+    state_ = std::move(fresh);
+    sync();
+}
+
+void CfiFlash::halt() {
+    const std::lock_guard guard(lock_);
+    if (store_->read_only())
+        return;
+    store_again();
+    if (const int error = store_->flush(); error != 0)
+        log_error(cat("flash file ", store_->name(),
+                      ": the last flush failed: ", std::generic_category().message(error)));
+}
+
+// The contents belong to the state of a flash that can be written: a guest restored without them
+// would find variables changed behind its back. Those of a read-only one are the firmware's.
+void CfiFlash::save(StateWriter& writer) const {
+    const std::lock_guard guard(lock_);
+    const auto& [mode, cycle, status, buffer_left, buffer_base, buffer, locked] = state_;
+    writer.begin("cfi-flash", 1);
+    writer.fields(mode, cycle, status, buffer_left, buffer_base, buffer);
+    writer.put_bytes(std::as_bytes(std::span(locked)));
+    writer.put(static_cast<std::uint64_t>(contents().size()));
+    writer.put(store_->read_only());
+    if (!store_->read_only())
+        writer.put_bytes(contents());
+}
+
+CfiFlash::State CfiFlash::read_state(StateReader& reader) const {
+    State loaded;
+    auto& [mode, cycle, status, buffer_left, buffer_base, buffer, locked] = loaded;
+    reader.begin("cfi-flash", 1);
+    reader.fields(mode, cycle, status, buffer_left, buffer_base, buffer);
+    const std::vector<std::byte> locks = reader.get_bytes();
+    std::uint64_t size = 0;
+    bool read_only = false;
+    reader.fields(size, read_only);
+    if (size != contents().size() || read_only != store_->read_only())
+        throw Error(cat("saved state: has a flash of ", size, " bytes where ", store_->name(),
+                        " has ", contents().size()),
+                    "start with the same firmware files");
+    const bool lock_bits =
+        locks.size() == state_.locked.size() &&
+        std::all_of(locks.begin(), locks.end(), [](std::byte bit) { return bit <= std::byte{1}; });
+    // Only in status mode is a sequence under way.
+    if (mode > Mode::query || cycle > Cycle::buffer_confirm || !lock_bits ||
+        (status & ~status_bits) != 0 || buffer_base % buffer_bytes != 0 || buffer_base >= size ||
+        (cycle != Cycle::command && mode != Mode::status))
+        throw Error("saved state: flash registers hold impossible values", "the file is damaged");
+    locked.resize(locks.size());
+    std::memcpy(locked.data(), locks.data(), locks.size());
+    return loaded;
+}
+
+void CfiFlash::restore(StateReader& reader) {
+    State loaded = read_state(reader);
+    std::vector<std::byte> saved;
+    if (!store_->read_only())
+        saved = reader.get_bytes();
+    if (!store_->read_only() && saved.size() != contents().size())
+        throw Error("saved state: flash contents are not of the flash's size",
+                    "the file is damaged");
+    const std::lock_guard guard(lock_);
+    state_ = std::move(loaded);
+    replace_contents(saved);
+    sync();
+}
+
+void CfiFlash::replace_contents(ByteView saved) noexcept {
+    for (std::uint64_t block = 0; block * block_bytes < saved.size(); ++block) {
+        const ByteView wanted = saved.subspan(block * block_bytes, block_bytes);
+        if (std::memcmp(wanted.data(), block_contents(block).data(), block_bytes) == 0)
+            continue;
+        if (store_block(block, wanted, 0, block_bytes))
+            continue;
+        // What the guest goes on with counts; the store gets it with the next write or at the end.
+        std::memcpy(block_contents(block).data(), wanted.data(), block_bytes);
+    }
+}
+
+} // namespace coldstart

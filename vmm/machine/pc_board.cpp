@@ -1,0 +1,106 @@
+#include "vmm/machine/pc_board.h"
+
+#include "vmm/base/error.h"
+#include "vmm/base/text.h"
+#include "vmm/machine/layout.h"
+
+#include <utility>
+
+namespace coldstart {
+namespace {
+
+constexpr std::uint8_t first_virtio_slot = 2;
+constexpr std::uint8_t last_virtio_slot = 30; // 31 is the chipset's own
+
+void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config) {
+    if (config.serial.kind != SerialConfig::Kind::none)
+        board.push_back(
+            {.id = "com1", .type = "uart16550", .regions = {0x3f8}, .gsis = {4}, .stream = "com1"});
+    board.push_back({.id = "i8042", .type = "i8042-reset", .regions = {0x60, 0x64}});
+    board.push_back({.id = "cmos", .type = "cmos", .regions = {0x70}, .gsis = {8}});
+    board.push_back({.id = "post", .type = "post-port", .regions = {0x80}});
+    board.push_back({.id = "pvpanic", .type = "pvpanic", .regions = {0x505}});
+    if (!config.debugcon_path.empty()) {
+        // QEMU's port and Bochs's: what is written to either goes to the same file.
+        board.push_back(
+            {.id = "debugcon", .type = "debugcon", .regions = {0x402}, .stream = "debugcon"});
+        board.push_back(
+            {.id = "debugcon-e9", .type = "debugcon", .regions = {0xe9}, .stream = "debugcon"});
+    }
+}
+
+void add_firmware(std::vector<BoardDevice>& board, const PcFacts& facts) {
+    const std::uint64_t code = layout::hole_end.value - facts.firmware_bytes;
+    board.push_back({.id = "rom", .type = "rom", .regions = {code}});
+    if (facts.nvram_bytes != 0)
+        board.push_back({.id = "nvram",
+                         .type = "cfi-flash",
+                         .regions = {code - facts.nvram_bytes},
+                         .function = "vars"});
+    board.push_back({.id = "fw-cfg", .type = "fw-cfg", .regions = {0x510, 0x514}});
+}
+
+void add_chipset(std::vector<BoardDevice>& board) {
+    board.push_back(
+        {.id = "mch", .type = "q35-mch", .regions = {0xcf8, unplaced, layout::option_roms.value}});
+    board.push_back({.id = "pm",
+                     .type = "ich9-lpc",
+                     .regions = {unplaced, unplaced, 0xb2, 0x92},
+                     .gsis = {16, 17, 18, 19, 20, 21, 22, 23, 5, 9, 10, 11}});
+    board.push_back({.id = "smbus", .type = "ich9-smbus", .pci = PciAddress{31, 3}});
+}
+
+/// What stands in the slots, in the order in which a guest finds it.
+std::vector<BoardDevice> virtio_functions(const VmConfig& config) {
+    std::vector<BoardDevice> devices;
+    for (std::size_t i = 0; i < config.disks.size(); ++i) {
+        const std::string& id = config.disks[i].id;
+        devices.push_back({.id = id.empty() ? cat("disk", i) : id,
+                           .type = "virtio-pci",
+                           .function = "virtio-blk",
+                           .unit = i});
+    }
+    if (config.virtio_console)
+        devices.push_back({.id = "console",
+                           .type = "virtio-pci",
+                           .function = "virtio-console",
+                           .stream = "console"});
+    if (config.rng)
+        devices.push_back({.id = "rng", .type = "virtio-pci", .function = "virtio-rng"});
+    return devices;
+}
+
+void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio) {
+    constexpr std::size_t slots = last_virtio_slot - first_virtio_slot + 1;
+    if (virtio.size() > slots)
+        throw UsageError(cat(virtio.size(), " virtio devices: board pc has ", slots, " slots"),
+                         "give fewer disks");
+    std::uint8_t slot = first_virtio_slot;
+    for (BoardDevice& device : virtio) {
+        device.pci = PciAddress{slot++, 0};
+        board.push_back(std::move(device));
+    }
+}
+
+} // namespace
+
+std::vector<BoardDevice> pc_board(const VmConfig& config, const PcFacts& facts) {
+    std::vector<BoardDevice> board;
+    add_firmware(board, facts);
+    add_chipset(board);
+    add_legacy_devices(board, config);
+    add_virtio(board, virtio_functions(config));
+    check_board_ids(board);
+    return board;
+}
+
+std::optional<PciAddress> pci_address_of(const std::vector<BoardDevice>& board,
+                                         std::string_view id) {
+    for (const BoardDevice& device : board) {
+        if (device.id == id)
+            return device.pci;
+    }
+    return std::nullopt;
+}
+
+} // namespace coldstart

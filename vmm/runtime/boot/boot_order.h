@@ -1,0 +1,17 @@
+// The order in which firmware tries what it finds, from the configuration.
+#pragma once
+
+#include "api/command/vm_config.h"
+#include "vmm/machine/board.h"
+
+#include <string>
+#include <vector>
+
+namespace coldstart {
+
+/// Lines of fw_cfg's "bootorder": the kernel handed over first, then disks with a boot index by
+/// that, then, when none has one, the disks in their order.
+std::vector<std::string> firmware_boot_order(const VmConfig& config,
+                                             const std::vector<BoardDevice>& board);
+
+} // namespace coldstart

@@ -1,0 +1,28 @@
+// A kernel entered directly on board micro: ACPI tables and kernel are placed in RAM, and the boot
+// processor begins at the kernel's entry.
+#pragma once
+
+#include "vmm/runtime/boot/guest_boot.h"
+
+namespace coldstart {
+
+class DirectBoot final : public GuestBoot {
+  public:
+    /// Refuses a Linux kernel on a KVM that can't run it. Throws Error.
+    DirectBoot(const VmConfig& config, const Kvm& kvm);
+
+    const AddressLayout& layout() const noexcept override { return layout_; }
+    std::vector<BoardDevice> board() const override { return micro_board(config_); }
+    void equip(MachineHost&) override {}
+    EntryState prepare(Machine& machine, const GuestMemory& memory) override;
+    bool wants_firmware_defaults() const noexcept override { return true; }
+    bool reset_follows_panic(const GuestMemory& memory) const noexcept override;
+    bool triple_fault_resets() const noexcept override { return false; }
+
+  private:
+    const VmConfig& config_;
+    AddressLayout layout_;
+    bool panics_are_marked_ = false;
+};
+
+} // namespace coldstart
