@@ -23,6 +23,12 @@ enum class DiskCache {
     unsafe,    ///< through the page cache; guest flushes are ignored
 };
 
+/// How the guest sees a disk.
+enum class DiskBus {
+    virtio,
+    sata, ///< on board pc: the first SATA disks and then the CD drive stand on ports 0 to 5
+};
+
 struct DiskConfig {
     std::string id; ///< empty: disk0, disk1, ...
     std::string path;
@@ -30,6 +36,7 @@ struct DiskConfig {
     std::optional<std::uint32_t> boot_index = {}; ///< firmware tries lower ones first
     std::string serial; ///< what VIRTIO_BLK_T_GET_ID answers, up to 20 bytes; empty: the id
     DiskCache cache = DiskCache::writeback;
+    DiskBus bus = DiskBus::virtio;
 };
 
 struct SerialConfig {
@@ -51,6 +58,7 @@ struct VmConfig {
     std::uint32_t cpus = 1;                  ///< 1..max_cpus
     std::uint64_t memory_bytes = 256 * MiB;
     std::vector<DiskConfig> disks;
+    std::string cdrom_path; ///< an ISO image in a SATA CD drive; empty: no drive
     SerialConfig serial;
     bool virtio_console = false; ///< a virtio console on this terminal instead of COM1
     bool rng = true;             ///< a virtio entropy device

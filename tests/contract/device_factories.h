@@ -14,6 +14,7 @@
 #include "devices/uart16550/uart16550.h"
 #include "devices/vga/std_vga.h"
 #include "devices/vga/vga_legacy.h"
+#include "tests/fakes/ahci_driver.h"
 #include "tests/fakes/fake_byte_stream.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
@@ -47,6 +48,10 @@ class CountingPostCodeSink final : public PostCodeSink {
 struct Fixture {
     Fixture() {
         config.disks.emplace_back().path = image.path();
+        DiskConfig& sata = config.disks.emplace_back();
+        sata.path = sata_image.path();
+        sata.bus = DiskBus::sata;
+        config.cdrom_path = disc.path();
         fw_cfg.add(0x05, std::vector<std::byte>(2, std::byte{1}));
         fw_cfg.add(0x8004, std::vector<std::byte>(121, std::byte{2}));
         fw_cfg.add_file("etc/e820", std::vector<std::byte>(60, std::byte{3}));
@@ -69,7 +74,7 @@ struct Fixture {
     CountingPostCodeSink post_codes;
     std::array<std::byte, 8192> firmware{};
     GuestMemory memory = GuestMemory::on_heap(64 * KiB);
-    fakes::TempFile image{64 * KiB};
+    fakes::TempFile image{64 * KiB}, sata_image{64 * KiB}, disc{64 * KiB};
     fakes::TempFile code_flash{8 * KiB}, vars_flash{8 * KiB};
     VmConfig config;
     FwCfgItems fw_cfg;
@@ -110,6 +115,29 @@ inline void drive_virtio(fakes::VirtioDriver& driver, Fixture& fixture) {
             queue->set_avail_index(100);
         queue->kick();
     }
+}
+
+/// Brings a port up and issues one command of each kind: a read, a write, a queued read, a packet,
+/// and now and then one whose memory is not there.
+inline void drive_ahci(Device& device, Fixture& fixture) {
+    using Driver = fakes::AhciDriver;
+    const unsigned turn = fixture.guest_actions++;
+    Driver driver(static_cast<PciFunction&>(device), fixture.memory, turn % 2);
+    driver.bring_up();
+    constexpr std::array<std::uint8_t, 12> read_block = {0x28, 0, 0, 0, 0, 3, 0, 0, 1};
+    const std::vector<Driver::Piece> split = {{.bytes = 100, .interrupt = true},
+                                              {.address = Driver::data_at + 0x1000, .bytes = 4096}};
+    driver.prepare(0, Driver::fis(ata::identify_device), split);
+    driver.prepare(1, Driver::fis(ata::read_dma_ext, 5, 4), split);
+    driver.prepare(2, Driver::fis(ata::write_dma_ext, 9, 2), split);
+    driver.prepare(3, Driver::queued_fis(false, 3, 1, 8), split);
+    driver.prepare(4, Driver::fis(ata::packet, 0, 0, 1), split, read_block);
+    driver.prepare(5, Driver::fis(ata::flush_cache_ext), {});
+    driver.prepare(6, Driver::fis(ata::read_dma_ext, 0, 8), {{.address = 1u << 20, .bytes = 4096}});
+    driver.set(ahci::port_sact, 1u << 3);
+    const unsigned kind = turn / 2 % 4;
+    const unsigned issued[] = {driver.port == 0 ? 0x2eu : 0x10u, 1u << 1, 0x7fu, 1u << 3};
+    driver.set(ahci::port_ci, issued[kind]);
 }
 
 inline void drive_virtio_mmio(Device& device, Fixture& fixture) {
@@ -216,6 +244,7 @@ inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "acpi-pm",
         .host_action = [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},
+    DeviceHabits{.type = "ahci", .guest_action = drive_ahci},
     DeviceHabits{.type = "fw-cfg", .guest_action = drive_fw_cfg},
     DeviceHabits{
         .type = "std-vga",
@@ -266,7 +295,8 @@ inline DeviceFactory make_factory(const CatalogueEntry& entry, std::string_view 
         .entry = &entry,
         .placed = {.id = "tested",
                    .type = type,
-                   .gsis = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, // as many as Fixture::irqs, more than any device has
+                   .gsis = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+                            11}, // as many as Fixture::irqs, more than any device has
                    .function = std::string(function),
                    .stream = "host"},
         .habits = {.type = entry.type}};

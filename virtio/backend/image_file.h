@@ -4,7 +4,7 @@
 // for a writable disk, shared for a read-only one, so that two machines don't ruin one image.
 #pragma once
 
-#include "virtio/backend/disk_image.h"
+#include "vmm/base/disk_image.h"
 #include "vmm/base/unique_fd.h"
 
 #include <cstdint>

@@ -11,10 +11,10 @@
 // Missing: growing a disk while it is in use.
 #pragma once
 
-#include "virtio/backend/disk_image.h"
 #include "virtio/backend/image_file.h"
 #include "virtio/backend/io_engine.h"
 #include "virtio/backend/pages.h"
+#include "vmm/base/disk_image.h"
 #include "vmm/base/reactor.h"
 
 #include <array>

@@ -11,10 +11,10 @@
 // (image_ and config_ are all it would have to replace).
 #pragma once
 
-#include "virtio/backend/disk_image.h"
 #include "virtio/blk/spec.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/virtio_device.h"
+#include "vmm/base/disk_image.h"
 #include "vmm/base/log.h"
 
 #include <array>

@@ -1,6 +1,9 @@
 #include "vmm/machine/catalogue.h"
 
 #include "devices/acpi_pm/acpi_pm.h"
+#include "devices/ahci/ahci_controller.h"
+#include "devices/ahci/ata_disk.h"
+#include "devices/ahci/atapi_drive.h"
 #include "devices/cmos/cmos.h"
 #include "devices/debug_console/debug_console.h"
 #include "devices/debug_exit/debug_exit.h"
@@ -163,13 +166,41 @@ DiskCacheMode cache_mode(DiskCache cache) {
     return DiskCacheMode::writeback;
 }
 
+RawDiskOptions image_of(const DiskConfig& disk) {
+    return {.path = disk.path, .read_only = disk.read_only, .cache = cache_mode(disk.cache)};
+}
+
+/// The disks on SATA and the CD drive, in the order of the ports.
+std::unique_ptr<Device> make_ahci(const BoardDevice& entry, const DeviceHost& host) {
+    std::vector<std::unique_ptr<AtaDrive>> drives;
+    for (std::size_t i = 0; i < host.config.disks.size(); ++i) {
+        const DiskConfig& disk = host.config.disks[i];
+        if (disk.bus != DiskBus::sata)
+            continue;
+        const std::string id = disk.id.empty() ? cat("disk", i) : disk.id;
+        drives.push_back(
+            std::make_unique<AtaDisk>(std::make_unique<RawDisk>(image_of(disk), host.reactor),
+                                      disk.serial.empty() ? id : disk.serial));
+    }
+    if (!host.config.cdrom_path.empty()) {
+        const RawDiskOptions image{.path = host.config.cdrom_path, .read_only = true};
+        drives.push_back(
+            std::make_unique<AtapiDrive>(std::make_unique<RawDisk>(image, host.reactor), "cdrom"));
+    }
+    const AhciHost ahci{.memory = host.memory,
+                        .reactor = host.reactor,
+                        .placer = host.placer,
+                        .msis = host.msis,
+                        .intx = line(entry, host)};
+    return std::make_unique<AhciController>(ahci, std::move(drives));
+}
+
 std::unique_ptr<VirtioDevice> make_virtio_blk(const BoardDevice& entry, const DeviceHost& host) {
     const DiskConfig& disk = host.config.disks.at(entry.unit);
-    const RawDiskOptions image{
-        .path = disk.path, .read_only = disk.read_only, .cache = cache_mode(disk.cache)};
     VirtioBlkOptions options;
     options.serial = disk.serial.empty() ? entry.id : disk.serial;
-    return std::make_unique<VirtioBlk>(std::make_unique<RawDisk>(image, host.reactor), options);
+    return std::make_unique<VirtioBlk>(std::make_unique<RawDisk>(image_of(disk), host.reactor),
+                                       options);
 }
 
 std::unique_ptr<VirtioDevice> make_virtio_console(const BoardDevice& entry,
@@ -236,6 +267,7 @@ constexpr CatalogueEntry devices[] = {
     {"post-port", make_post_port},
     {"pvpanic", make_pvpanic},
     {"debugcon", make_debugcon},
+    {"ahci", make_ahci},
     {"rom", make_rom},
     {"virtio-mmio", make_virtio_mmio, virtio_function_names},
     {"virtio-pci", make_virtio_pci, virtio_function_names},
