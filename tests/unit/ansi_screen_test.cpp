@@ -51,9 +51,7 @@ class Terminal {
         }
     }
 
-    const Cell& at(unsigned x, unsigned y) const {
-        return cells_[std::size_t{y} * columns_ + x];
-    }
+    const Cell& at(unsigned x, unsigned y) const { return cells_[std::size_t{y} * columns_ + x]; }
     unsigned column = 0, row = 0;
     bool cursor_visible = true;
 
