@@ -66,6 +66,7 @@ struct VmConfig {
     std::string debugcon_path;
     VgaKind vga = VgaKind::none; ///< a display adapter, on board pc
     std::string vga_bios_path;   ///< empty: that of Debian's package seabios, where it is there
+    std::string screen_text_path; ///< the characters of a text screen at exit; empty: none
     std::string screenshot_path; ///< a PNG of the screen at exit; empty: none
     OnReboot on_reboot = OnReboot::restart;
     std::optional<double> timeout_s;

@@ -5,11 +5,9 @@
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/core/pci/pci_bus.h"
 #include "devices/fw_cfg/fw_cfg_items.h"
+#include "devices/i8042/i8042.h"
 #include "devices/ich9/ich9_lpc.h"
 #include "devices/ich9/smbus_spec.h"
-#include "devices/i8042/i8042.h"
-#include "devices/post_port/post_port.h"
-#include "devices/uart16550/uart16550.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "devices/vga/std_vga.h"
@@ -208,6 +206,8 @@ inline void drive_ich9_smbus(Device& device, Fixture& fixture) {
     function.config_write(0x04, 2, 1);
     function.config_write(ich9::cfg_smbus_hostc, 1, ich9::hostc_enable);
     device.write(0, ich9::hst_cnt, 1, ich9::cnt_start | ich9::cnt_interrupt_enable);
+}
+
 /// Each timer to another line, level and edge, one-shot and periodic.
 inline void drive_hpet(Device& device, Fixture& fixture) {
     const std::uint64_t variant = ++fixture.guest_actions;
@@ -218,6 +218,8 @@ inline void drive_hpet(Device& device, Fixture& fixture) {
         device.write(0, at, 8, timer << 9 | 0x44 | bits);
         device.write(0, at + 8, 8, device.read(0, 0xf0, 8) + timer * 10'000);
     }
+}
+
 /// Someone looks at the screen; at a large one only at its size.
 inline void look_at(const Screen& screen) {
     const ScreenStatus status = screen.status();

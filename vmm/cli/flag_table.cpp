@@ -123,9 +123,10 @@ constexpr FlagSpec run_flags[] = {
      .value = "path=FILE[,KEY=VALUE...]",
      .kind = ValueKind::keys,
      .words = "path=|format=raw|readonly=on|readonly=off|id=|serial=|cache=writeback|cache=none|"
-              "cache=unsafe|bootindex=",
+              "cache=unsafe|bus=virtio|bus=sata|bootindex=",
      .help = "a virtio disk; may be repeated, the first is /dev/vda. Keys: format=raw, "
-             "readonly=on|off, id=NAME, serial=TEXT, cache=writeback|none|unsafe, bootindex=N "
+             "readonly=on|off, id=NAME, serial=TEXT, cache=writeback|none|unsafe, bus=virtio|sata "
+             "(board pc), bootindex=N "
              "(firmware "
              "tries lower ones first). A comma inside a "
              "value is written twice.",
@@ -142,9 +143,21 @@ constexpr FlagSpec run_flags[] = {
      .help = "a name for this machine, at the start of its log lines",
      .store = [](CommandDraft& d, const FlagSpec& f,
                  Value v) { d.run.config.id = parse_id_flag(f.name, v); }},
-    not_yet("--cdrom"),
+    {.group = machine,
+     .name = "--cdrom",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "an ISO image in a SATA CD drive, on board pc",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.cdrom_path = v; }},
+    {.group = machine,
+     .name = "--vga",
+     .value = "KIND",
+     .kind = ValueKind::words,
+     .words = "none|std",
+     .help = "a display adapter on board pc: none, or std, VGA with Bochs graphics (default: none)",
+     .store = [](CommandDraft& d, const FlagSpec&,
+                 Value v) { d.run.config.vga = v == "std" ? VgaKind::std_vga : VgaKind::none; }},
     not_yet("--net"),
-    not_yet("--vga"),
     {.group = consoles,
      .name = "--serial",
      .value = "WHERE",
@@ -199,7 +212,18 @@ constexpr FlagSpec run_flags[] = {
      .kind = ValueKind::file,
      .help = "where to say it (default: stderr)",
      .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.log_path = v; }},
-    not_yet("--screenshot"),
+    {.group = diagnostics,
+     .name = "--screenshot",
+     .value = "FILE.png",
+     .kind = ValueKind::file,
+     .help = "a picture of the screen when the run ends; needs --vga std",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.screenshot_path = v; }},
+    {.group = diagnostics,
+     .name = "--screen-text",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help = "the characters on a text screen when the run ends; needs --vga std",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.screen_text_path = v; }},
     not_yet("--api-sock"),
     not_yet("--config"),
     not_yet("--timeline"),
@@ -253,6 +277,15 @@ void check_boot_source(CommandDraft& draft) {
     if (!has_firmware && (!config.nvram_path.empty() || !config.nvram_template_path.empty()))
         throw UsageError("--nvram: a variable store without a firmware to use it",
                          "add --firmware OVMF_CODE_4M.fd");
+    if (!has_firmware && (!config.cdrom_path.empty() || config.vga != VgaKind::none))
+        throw UsageError(cat(config.cdrom_path.empty() ? "--vga" : "--cdrom",
+                             ": only the board pc has one, and it boots by firmware"),
+                         "add --firmware FILE");
+    if (config.vga == VgaKind::none &&
+        (!config.screenshot_path.empty() || !config.screen_text_path.empty()))
+        throw UsageError(cat(config.screenshot_path.empty() ? "--screen-text" : "--screenshot",
+                             ": there is no screen"),
+                         "add --vga std");
     if (config.nvram_path.empty() && !config.nvram_template_path.empty())
         throw UsageError("--nvram-template: which file is to be made of it?", "add --nvram FILE");
     if (config.kernel_path.empty() && (config.initrd_path || config.command_line))
@@ -262,6 +295,10 @@ void check_boot_source(CommandDraft& draft) {
     if (has_firmware) {
         config.board = BoardKind::pc;
         config.boot = BootMode::firmware;
+    } else if (std::any_of(config.disks.begin(), config.disks.end(),
+                           [](const DiskConfig& disk) { return disk.bus == DiskBus::sata; })) {
+        throw UsageError("--disk bus=sata: only the board pc has SATA, and it boots by firmware",
+                         "add --firmware FILE, or leave bus= out");
     }
 }
 

@@ -105,6 +105,10 @@ void store_disk_item(DiskConfig& disk, std::string_view flag, const KeyValue& it
         disk.serial = item.value;
     } else if (item.key == "cache") {
         disk.cache = parse_cache(flag, item.value);
+    } else if (item.key == "bus") {
+        if (item.value != "virtio" && item.value != "sata")
+            throw UsageError(shown(flag, whole) + ": unknown bus", "accepted: virtio, sata");
+        disk.bus = item.value == "sata" ? DiskBus::sata : DiskBus::virtio;
     } else if (item.key == "bootindex") {
         const auto index = parse_decimal(item.value);
         if (!index || *index > max_boot_index)
@@ -113,7 +117,7 @@ void store_disk_item(DiskConfig& disk, std::string_view flag, const KeyValue& it
         disk.boot_index = static_cast<std::uint32_t>(*index);
     } else {
         throw UsageError(shown(flag, whole) + ": unknown key",
-                         "accepted: path, format, readonly, id, serial, cache, bootindex");
+                         "accepted: path, format, readonly, id, serial, cache, bus, bootindex");
     }
 }
 

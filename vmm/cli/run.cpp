@@ -8,6 +8,7 @@
 #include "vmm/cli/front.h"
 #include "vmm/cli/post_code_log.h"
 #include "vmm/cli/terminal.h"
+#include "vmm/runtime/screen/png.h"
 #include "vmm/runtime/streams/streams.h"
 #include "vmm/runtime/virtual_machine.h"
 
@@ -15,6 +16,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <optional>
 
 #include <fcntl.h>
@@ -156,12 +158,37 @@ class Consoles {
     std::unique_ptr<ByteStream> debugcon_;
 };
 
+/// Empty in a graphics mode.
+void write_screen_text(const std::string& path, const std::optional<TextScreen>& text) {
+    std::ofstream file(path, std::ios::trunc);
+    if (text) {
+        for (const std::string& line : text->lines())
+            file << line << '\n';
+    }
+    file.flush();
+    if (!file)
+        throw system_error("--screen-text " + path, errno, "give a path that can be written");
+}
+
 std::optional<ControlQueue::TimePoint> deadline_of(const VmConfig& config,
                                                    ControlQueue::TimePoint start) {
     if (!config.timeout_s)
         return std::nullopt;
     return start + std::chrono::duration_cast<ControlQueue::TimePoint::duration>(
                        std::chrono::duration<double>(*config.timeout_s));
+}
+
+/// The last picture, as the flags ask for it; what can't be written is said and is no failure of
+/// the run.
+void save_screen(const Screen& screen, const VmConfig& config) {
+    try {
+        if (!config.screenshot_path.empty())
+            write_png(config.screenshot_path, screen.image());
+        if (!config.screen_text_path.empty())
+            write_screen_text(config.screen_text_path, screen.text());
+    } catch (const Error& error) {
+        log_error(error.what());
+    }
 }
 
 int report(const RunEnd& end, const VmConfig& config) {
@@ -205,6 +232,8 @@ int run_command(const RunCommand& command) {
         if (consoles.use_terminal())
             raw.emplace(STDIN_FILENO);
         end = machine.run(deadline_of(config, start));
+        if (const Screen* screen = machine.screen())
+            save_screen(*screen, config);
     }
     return report(end, config);
 }

@@ -102,6 +102,8 @@ std::unique_ptr<Device> make_rom(const BoardDevice& entry, const DeviceHost& hos
     if (host.firmware.empty())
         throw Error(cat(entry.id, ": there is no firmware to put into it"));
     return std::make_unique<Rom>(host.firmware);
+}
+
 std::unique_ptr<Device> make_debug_exit(const BoardDevice&, const DeviceHost& host) {
     return std::make_unique<DebugExit>(host.power);
 }
@@ -145,6 +147,8 @@ std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host
 
 std::unique_ptr<Device> make_ich9_smbus(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<Ich9Smbus>(host.placer, line(entry, host));
+}
+
 std::unique_ptr<Device> make_std_vga(const BoardDevice&, const DeviceHost& host) {
     return std::make_unique<StdVga>(host.placer, read_vga_bios(host.config));
 }
@@ -275,7 +279,6 @@ constexpr CatalogueEntry devices[] = {
     {"q35-mch", make_q35_mch},
     {"ich9-lpc", make_ich9_lpc},
     {"ich9-smbus", make_ich9_smbus},
-    {"cmos", make_cmos},
     {"std-vga", make_std_vga},
     {"vga-legacy", make_vga_legacy},
 };

@@ -1,9 +1,12 @@
 #include "vmm/machine/pc_board.h"
 
+#include "devices/cmos/pc_contents.h"
+#include "devices/vga/vga_legacy.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/machine/layout.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace coldstart {
@@ -12,12 +15,25 @@ namespace {
 constexpr std::uint8_t first_virtio_slot = 2;
 constexpr std::uint8_t last_virtio_slot = 30; // 31 is the chipset's own
 
-void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config) {
+void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config,
+                        const PcFacts& facts) {
     if (config.serial.kind != SerialConfig::Kind::none)
         board.push_back(
             {.id = "com1", .type = "uart16550", .regions = {0x3f8}, .gsis = {4}, .stream = "com1"});
-    board.push_back({.id = "i8042", .type = "i8042-reset", .regions = {0x60, 0x64}});
-    board.push_back({.id = "cmos", .type = "cmos", .regions = {0x70}, .gsis = {8}});
+    board.push_back({.id = "i8042", .type = "i8042", .regions = {0x60, 0x64}, .gsis = {1}});
+    board.push_back(
+        {.id = "cmos",
+         .type = "cmos",
+         .regions = {0x70, 0x72},
+         .gsis = {8},
+         .function = "extended",
+         .nvram = cmos::pc_contents({.memory_below_4g_bytes = facts.memory_below_4g_bytes,
+                                     .memory_above_4g_bytes = facts.memory_above_4g_bytes,
+                                     .cpus = config.cpus})});
+    board.push_back({.id = "hpet",
+                     .type = "hpet",
+                     .regions = {layout::hpet.value},
+                     .gsis = {16, 17, 18, 19, 20, 21, 22, 23}});
     board.push_back({.id = "post", .type = "post-port", .regions = {0x80}});
     board.push_back({.id = "pvpanic", .type = "pvpanic", .regions = {0x505}});
     if (!config.debugcon_path.empty()) {
@@ -50,10 +66,26 @@ void add_chipset(std::vector<BoardDevice>& board) {
     board.push_back({.id = "smbus", .type = "ich9-smbus", .pci = PciAddress{31, 3}});
 }
 
+void add_chosen_functions(std::vector<BoardDevice>& board, const VmConfig& config) {
+    if (config.vga == VgaKind::std_vga) {
+        board.push_back({.id = "vga", .type = "std-vga", .pci = PciAddress{1, 0}});
+        board.push_back({.id = "vga-legacy",
+                         .type = "vga-legacy",
+                         .regions = {VgaLegacy::bases.begin(), VgaLegacy::bases.end()}});
+    }
+    const bool has_sata_disk =
+        std::any_of(config.disks.begin(), config.disks.end(),
+                    [](const DiskConfig& disk) { return disk.bus == DiskBus::sata; });
+    if (has_sata_disk || !config.cdrom_path.empty())
+        board.push_back({.id = "ahci", .type = "ahci", .pci = ahci_address});
+}
+
 /// What stands in the slots, in the order in which a guest finds it.
 std::vector<BoardDevice> virtio_functions(const VmConfig& config) {
     std::vector<BoardDevice> devices;
     for (std::size_t i = 0; i < config.disks.size(); ++i) {
+        if (config.disks[i].bus != DiskBus::virtio)
+            continue;
         const std::string& id = config.disks[i].id;
         devices.push_back({.id = id.empty() ? cat("disk", i) : id,
                            .type = "virtio-pci",
@@ -88,7 +120,8 @@ std::vector<BoardDevice> pc_board(const VmConfig& config, const PcFacts& facts) 
     std::vector<BoardDevice> board;
     add_firmware(board, facts);
     add_chipset(board);
-    add_legacy_devices(board, config);
+    add_legacy_devices(board, config, facts);
+    add_chosen_functions(board, config);
     add_virtio(board, virtio_functions(config));
     check_board_ids(board);
     return board;

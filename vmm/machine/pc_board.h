@@ -11,9 +11,13 @@
 
 namespace coldstart {
 
+inline constexpr PciAddress ahci_address{31, 2};
+
 struct PcFacts {
     std::uint64_t firmware_bytes = 0; ///< whole pages; the image ends at 4 GiB
-    std::uint64_t nvram_bytes = 0;    ///< of the variable store right below it; 0: none
+    std::uint64_t memory_below_4g_bytes = 0;
+    std::uint64_t memory_above_4g_bytes = 0;
+    std::uint64_t nvram_bytes = 0; ///< of the variable store right below it; 0: none
 };
 
 /// The devices of board pc in the order in which they start. Throws UsageError when two ids are

@@ -1,6 +1,7 @@
 #include "vmm/runtime/virtual_machine.h"
 
 #include "devices/core/acpi/power_button.h"
+#include "devices/vga/std_vga.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
@@ -209,6 +210,11 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
             return {EndReason::stopped, {}, event->number};
         }
     }
+}
+
+const Screen* VirtualMachine::screen() const noexcept {
+    const auto* const vga = dynamic_cast<const StdVga*>(machine_->find("vga"));
+    return vga != nullptr ? &vga->screen() : nullptr;
 }
 
 void VirtualMachine::press_power_button(int signal) {

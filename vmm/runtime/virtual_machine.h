@@ -10,6 +10,7 @@
 
 #include "api/command/vm_config.h"
 #include "devices/post_port/post_port.h"
+#include "devices/vga/screen.h"
 #include "vmm/base/byte_stream.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/power.h"
@@ -71,6 +72,9 @@ class VirtualMachine {
     void pause_or_resume();
     /// Ends the run at once.
     void stop(int signal);
+
+    /// The display's, or nullptr. It is there as long as the machine.
+    const Screen* screen() const noexcept;
 
     static constexpr std::chrono::seconds grace_period{10};
     /// Each within a second of the one before.

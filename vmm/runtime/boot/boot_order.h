@@ -10,7 +10,7 @@
 namespace coldstart {
 
 /// Lines of fw_cfg's "bootorder": the kernel handed over first, then disks with a boot index by
-/// that, then, when none has one, the disks in their order.
+/// that, or, when none has one, all in their order; the CD drive last.
 std::vector<std::string> firmware_boot_order(const VmConfig& config,
                                              const std::vector<BoardDevice>& board);
 

@@ -1,14 +1,13 @@
 #include "vmm/runtime/boot/firmware_boot.h"
 
 #include "api/command/guest_command_line.h"
-#include "firmware-loaders/option_rom/option_rom.h"
+#include "devices/hpet/hpet.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/kvm/kvm.h"
 #include "vmm/machine/fw_cfg_items.h"
 #include "vmm/machine/fw_cfg_items_kernel.h"
-#include "vmm/machine/pc_board.h"
 #include "vmm/runtime/boot/boot_order.h"
 
 #include <algorithm>
@@ -84,12 +83,18 @@ std::vector<AcpiAddressRange> without(std::uint64_t from, std::uint64_t end, std
 
 FirmwareBoot::FirmwareBoot(const VmConfig& config, const Kvm& kvm)
     : config_(config), layout_(pc_layout(config.memory_bytes)),
-      firmware_(config.firmware_path, "--firmware"),
-      board_(pc_board(config, {.firmware_bytes = firmware_.bytes().size(),
-                               .nvram_bytes = nvram_bytes(config, firmware_.bytes().size())})),
+      firmware_(config.firmware_path, "--firmware"), board_(pc_board(config, facts_of_board())),
       apic_ids_(config.cpus) {
     std::iota(apic_ids_.begin(), apic_ids_.end(), 0u);
     fill_items(kvm);
+}
+
+PcFacts FirmwareBoot::facts_of_board() const {
+    const std::uint64_t below = layout_.ram.front().size_bytes;
+    return {.firmware_bytes = firmware_.bytes().size(),
+            .memory_below_4g_bytes = below,
+            .memory_above_4g_bytes = config_.memory_bytes - below,
+            .nvram_bytes = nvram_bytes(config_, firmware_.bytes().size())};
 }
 
 void FirmwareBoot::fill_items(const Kvm& kvm) {
@@ -106,6 +111,7 @@ void FirmwareBoot::fill_items(const Kvm& kvm) {
     facts.apic_id_limit = config_.cpus;
     facts.memory_bytes = config_.memory_bytes;
     facts.map = layout_.e820;
+    facts.hpet = layout::hpet;
     facts.serial_console = config_.serial.kind != SerialConfig::Kind::none;
     facts.boot_order = firmware_boot_order(config_, board_);
     facts.smbios.uuid = uuid_of_machine(config_.id);
@@ -176,6 +182,9 @@ PciAcpiFacts FirmwareBoot::pci_facts() const {
     const auto pm = static_cast<std::uint16_t>(pmbase != 0 ? pmbase : usual_pm_base);
     facts.pm_base = pm;
     facts.gpe0 = GpeBlockFacts{.base = static_cast<std::uint16_t>(pm + 0x20)};
+    facts.hpet = HpetFacts{.base = static_cast<std::uint32_t>(layout::hpet.value),
+                           .block_id = Hpet::event_timer_block_id,
+                           .minimum_ticks = Hpet::minimum_ticks};
     facts.reset = ResetFacts{};
     facts.smi_command = SmiCommandFacts{};
     return facts;

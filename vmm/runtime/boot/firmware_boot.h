@@ -9,6 +9,7 @@
 
 #include "devices/fw_cfg/fw_cfg_items.h"
 #include "firmware-loaders/rom/rom_image.h"
+#include "vmm/machine/pc_board.h"
 #include "vmm/runtime/boot/guest_boot.h"
 #include "vmm/tables/acpi_tables.h"
 
@@ -32,6 +33,7 @@ class FirmwareBoot final : public GuestBoot {
     bool triple_fault_resets() const noexcept override { return true; }
 
   private:
+    PcFacts facts_of_board() const;
     void fill_items(const Kvm& kvm);
     void hand_over_kernel();
     AcpiBlobs build_tables() const;
