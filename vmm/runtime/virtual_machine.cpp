@@ -156,8 +156,9 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
                                                .cpu_count = config_.cpus,
                                                .tsc_khz = vcpu->tsc_khz(),
                                                .tsc_deadline = kvm_.has_tsc_deadline()}));
+        vcpu->set_firmware_msrs();
         if (index == 0) {
-            vcpu->set_firmware_defaults();
+            vcpu->set_firmware_lapic();
             vcpu->set_entry_state(plan_.entry);
         }
         vcpus.push_back(std::move(vcpu));
