@@ -203,8 +203,9 @@ def went_silent(error):
 
 
 def with_patience(title, needs, function, env):
-    """Runs the test. The lab's software CPU now and then leaves a Linux guest with two processors,
-    or one with a chatty console, spinning for ever: there a silent one is tried twice more."""
+    """Runs the test. In the lab a Linux guest with two processors and a chatty console now and then
+    spins for ever (docs/lab.md, "Known weakness", tells what is known): there a silent one is tried
+    twice more. A crash is never tried again."""
     tries_left = 2 if os.environ.get("IN_LAB") and "linux" in needs else 0
     while True:
         try:

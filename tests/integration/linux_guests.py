@@ -82,7 +82,7 @@ def kernel_log(env):
                  result.out, flags=re.DOTALL)
     for bad in ("ACPI Error", "ACPI BIOS", "Firmware Bug", "BIOS bug", "WARNING: CPU", "BUG:",
                 "i8042: No controller", "rtc_cmos.*broken", "Fast TSC calibration failed",
-                "MP-BIOS", "not functional"):
+                "MP-BIOS", "not functional", "CPUs had inconsistent"):
         found = re.search(f".*{bad}.*", log)
         expect(not found, f"the kernel complains: {found and found.group(0)}", result)
 

@@ -98,11 +98,13 @@ void Vcpu::set_msr(std::uint32_t index, std::uint64_t value) {
         throw system_error(cat("vCPU ", index_, ": setting MSR ", hex(index)), errno);
 }
 
-void Vcpu::set_firmware_defaults() {
+void Vcpu::set_firmware_msrs() {
     // Only what exists is set: MISC_ENABLE is Intel's alone, and its absence is no loss.
     set_msr(msr_misc_enable, misc_enable_fast_strings);
     set_msr(msr_mtrr_def_type, mtrr_enabled_write_back);
+}
 
+void Vcpu::set_firmware_lapic() {
     kvm_lapic_state lapic{};
     if (::ioctl(fd(), KVM_GET_LAPIC, &lapic) < 0)
         throw system_error(cat("vCPU ", index_, ": KVM_GET_LAPIC"), errno);

@@ -53,9 +53,12 @@ class Vcpu {
     /// KVM_GET_TSC_KHZ; 0 when the host can't tell.
     std::uint32_t tsc_khz() const noexcept;
     void set_cpuid(const CpuidTable& table);
-    /// MSRs as firmware leaves them for an operating system that is entered directly: fast
-    /// strings, memory type write-back, LINT0 = ExtINT and LINT1 = NMI. Boot processor only.
-    void set_firmware_defaults();
+    /// MSRs as firmware leaves them on every processor for an operating system that is entered
+    /// directly: fast strings, memory type write-back. They outlive INIT.
+    void set_firmware_msrs();
+    /// The local APIC as firmware leaves it: LINT0 = ExtINT, LINT1 = NMI. Boot processor only; an
+    /// INIT would undo it on the others.
+    void set_firmware_lapic();
     /// The state of the boot processor. EntryMode::reset leaves KVM's reset state as it is.
     void set_entry_state(const EntryState& entry);
 

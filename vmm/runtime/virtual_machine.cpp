@@ -92,9 +92,12 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
                                                .cpu_count = config_.cpus,
                                                .tsc_khz = vcpu->tsc_khz(),
                                                .tsc_deadline = kvm_.has_tsc_deadline()}));
+        const bool no_firmware = boot_->wants_firmware_defaults();
+        if (no_firmware)
+            vcpu->set_firmware_msrs();
         if (index == 0) {
-            if (boot_->wants_firmware_defaults())
-                vcpu->set_firmware_defaults();
+            if (no_firmware)
+                vcpu->set_firmware_lapic();
             vcpu->set_entry_state(entry_);
         }
         vcpus.push_back(std::move(vcpu));
