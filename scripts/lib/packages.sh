@@ -20,7 +20,7 @@ PACKAGES_FIRMWARE=(
 )
 
 # To run the lab (scripts/lab).
-PACKAGES_LAB=(qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils lz4)
+PACKAGES_LAB=(gcc libc6-dev qemu-system-x86 qemu-system-common busybox-static cpio kmod xz-utils lz4)
 
 # To run every test and check.
 PACKAGES_TEST=(
