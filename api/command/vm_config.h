@@ -30,6 +30,28 @@ struct DiskConfig {
     DiskCache cache = DiskCache::writeback;
 };
 
+/// A port of the host whose connections go to one of the guest.
+struct PortForward {
+    enum class Protocol { tcp, udp };
+    Protocol protocol = Protocol::tcp;
+    std::uint16_t host_port = 0;
+    std::uint16_t guest_port = 0;
+};
+
+struct NetConfig {
+    enum class Kind {
+        tap, ///< an interface of the host
+        user ///< passt: no privilege needed, connections go out as this user's
+    };
+    Kind kind = Kind::user;
+    std::string id;  ///< empty: net0, net1, ...
+    std::string tap; ///< of `tap`: the interface's name
+    std::string mac; ///< "52:54:00:12:34:56"; empty: made from names, the same in every run
+    std::vector<PortForward> forwards;      ///< of `user`
+    std::optional<std::uint32_t> bootindex; ///< lower boots earlier; absent: firmware decides
+    std::string rom_path; ///< an option ROM for board pc, to boot from the network; empty: none
+};
+
 struct SerialConfig {
     enum class Kind { stdio, none, file, socket, pty };
     Kind kind = Kind::stdio;
@@ -46,6 +68,7 @@ struct VmConfig {
     std::uint32_t cpus = 1;                  ///< 1..max_cpus
     std::uint64_t memory_bytes = 256 * MiB;
     std::vector<DiskConfig> disks;
+    std::vector<NetConfig> nets;
     SerialConfig serial;
     bool virtio_console = false; ///< a virtio console on this terminal instead of COM1
     bool rng = true;             ///< a virtio entropy device

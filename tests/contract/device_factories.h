@@ -7,6 +7,7 @@
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "tests/fakes/fake_byte_stream.h"
+#include "tests/fakes/fake_net.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
@@ -37,13 +38,18 @@ class CountingPostCodeSink final : public PostCodeSink {
 
 /// The surroundings of one device. It outlives the device.
 struct Fixture {
-    Fixture() { config.disks.emplace_back().path = image.path(); }
+    Fixture() {
+        config.disks.emplace_back().path = image.path();
+        config.nets.emplace_back();
+        net.offloads = {.checksum = true, .tso4 = true, .tso6 = true, .ecn = true};
+    }
 
     std::array<fakes::FakeIrqLine, 4> irqs; ///< by index in Device::lines
     fakes::FakeClock clock;
     fakes::FakePower power;
     fakes::FakeReactor reactor;
     fakes::FakeByteStream stream;
+    fakes::FakeNet net;
     fakes::FakePlacer placer;
     fakes::FakeMapper mapper;
     fakes::FakeMsiRouter msis;
@@ -155,7 +161,10 @@ struct DeviceFactory {
                                     .msis = fixture.msis,
                                     .pci = fixture.pci,
                                     .post_codes = &fixture.post_codes,
-                                    .stream = &fixture.stream});
+                                    .stream = &fixture.stream,
+                                    .make_net = [&fixture](const NetConfig&, Reactor&) {
+                                        return std::make_unique<fakes::FakeNetBackend>(fixture.net);
+                                    }});
     }
 };
 

@@ -7,6 +7,7 @@
 #include "devices/core/device.h"
 #include "vmm/machine/board.h"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -19,11 +20,15 @@ class GuestMemory;
 class IrqLine;
 class MemoryMapper;
 class MsiRouter;
+class NetBackend;
 class PciBus;
 class PostCodeSink;
 class PowerControl;
 class Reactor;
 class RegionPlacer;
+
+/// Makes the host's end of a network; throws Error when it can't.
+using NetBackendMaker = std::function<std::unique_ptr<NetBackend>(const NetConfig&, Reactor&)>;
 
 /// What a device may be given. Everything outlives the device.
 struct DeviceHost {
@@ -38,7 +43,8 @@ struct DeviceHost {
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
-    ByteStream* stream = nullptr; ///< there whenever the board's entry names one
+    ByteStream* stream = nullptr;  ///< there whenever the board's entry names one
+    NetBackendMaker make_net = {}; ///< empty: a TAP or passt, as the configuration says
 };
 
 struct CatalogueEntry {

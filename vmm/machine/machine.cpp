@@ -105,7 +105,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .msis = host.msis != nullptr ? *host.msis : *no_messages_,
                                      .pci = pci_,
                                      .post_codes = host.post_codes,
-                                     .stream = find_stream(host, entry)});
+                                     .stream = find_stream(host, entry),
+                                     .make_net = host.make_net});
 
     Device& device = *slot->device;
     if (entry.pci)

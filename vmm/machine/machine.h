@@ -43,6 +43,7 @@ struct MachineHost {
     PostCodeSink* post_codes = nullptr;    ///< who hears of POST codes; none: they are only counted
     /// Behind consoles, by the name the board uses: "com1", "console", "debugcon".
     std::map<std::string, ByteStream*, std::less<>> streams = {};
+    NetBackendMaker make_net = {}; ///< as DeviceHost's: for tests
 };
 
 class Machine {
