@@ -15,9 +15,8 @@ using namespace coldstart::fakes;
 namespace {
 
 constexpr std::uint64_t f_csum = 1, f_guest_csum = 2, f_mac = 1 << 5, f_guest_tso4 = 1 << 7,
-                        f_host_tso4 = 1 << 11, f_mrg_rxbuf = 1 << 15, f_status = 1 << 16,
-                        f_ctrl_vq = 1 << 17, f_ctrl_rx = 1 << 18, f_ctrl_rx_extra = 1 << 20,
-                        f_ctrl_mac = 1 << 23;
+                        f_mrg_rxbuf = 1 << 15, f_status = 1 << 16, f_ctrl_vq = 1 << 17,
+                        f_ctrl_rx = 1 << 18, f_ctrl_rx_extra = 1 << 20, f_ctrl_mac = 1 << 23;
 constexpr MacAddress own{{0x52, 0x54, 0, 1, 2, 3}};
 const std::string own_text("\x52\x54\0\1\2\3", 6);
 const std::string broadcast(6, '\xff');

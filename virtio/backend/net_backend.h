@@ -9,7 +9,7 @@
 // throws or allocates.
 //
 //     client.frames_wait() -> backend.receive(), again and again, until it says 0
-//     backend.send() says full -> client.room_again() some time later
+//     backend.send() says full -> client.room_again() some time later -> backend.flush(), send()
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,8 @@ class NetClient {
     virtual ~NetClient() = default;
     /// Frames wait to be received, or the link went down.
     virtual void frames_wait() noexcept = 0;
-    /// After send() said full: there is room again.
+    /// After send() said full, or took a frame of which a part is not out yet: there is room
+    /// again. Call flush(), then go on sending.
     virtual void room_again() noexcept = 0;
 };
 
@@ -72,6 +73,8 @@ class NetBackend {
     /// Sends a frame of at least header_bytes; may change the segments. What the host can't send
     /// is taken and lost, as on any network.
     virtual Sent send(std::span<iovec> frame) noexcept = 0;
+    /// Hands on what was taken and is not out yet.
+    virtual void flush() noexcept {}
 };
 
 } // namespace coldstart

@@ -3,6 +3,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>

@@ -106,13 +106,17 @@ bool StreamNetBackend::send_rest() noexcept {
     return true;
 }
 
+void StreamNetBackend::flush() noexcept {
+    if (link_up_ && !send_rest())
+        watch_.set(POLLOUT, true);
+}
+
 NetBackend::Sent StreamNetBackend::send(std::span<iovec> frame) noexcept {
     if (!link_up_)
         return Sent::taken;
-    if (!send_rest()) {
-        watch_.set(POLLOUT, true);
+    flush();
+    if (rest_begin_ != rest_end_)
         return Sent::full;
-    }
     const std::span<iovec> body = drop_front(frame, header_bytes);
     std::size_t length = 0;
     for (const iovec& part : body)

@@ -25,6 +25,7 @@ class StreamNetBackend final : public NetBackend {
     void want_frames(bool wanted) noexcept override { watch_.set(POLLIN, wanted && link_up_); }
     std::size_t receive(std::span<std::byte> frame) noexcept override;
     Sent send(std::span<iovec> frame) noexcept override;
+    void flush() noexcept override;
 
   private:
     bool take_frame(std::span<std::byte> frame, std::size_t& size) noexcept;

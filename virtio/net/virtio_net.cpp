@@ -117,6 +117,7 @@ void VirtioNet::frames_wait() noexcept {
 
 void VirtioNet::room_again() noexcept {
     const std::lock_guard guard(lock());
+    backend_->flush();
     if (queue_working(transmit_queue))
         transmit();
     check_link();
