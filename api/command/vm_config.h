@@ -39,6 +39,28 @@ struct DiskConfig {
     DiskBus bus = DiskBus::virtio;
 };
 
+/// A port of the host whose connections go to one of the guest.
+struct PortForward {
+    enum class Protocol { tcp, udp };
+    Protocol protocol = Protocol::tcp;
+    std::uint16_t host_port = 0;
+    std::uint16_t guest_port = 0;
+};
+
+struct NetConfig {
+    enum class Kind {
+        tap, ///< an interface of the host
+        user ///< passt: no privilege needed, connections go out as this user's
+    };
+    Kind kind = Kind::user;
+    std::string id;  ///< empty: net0, net1, ...
+    std::string tap; ///< of `tap`: the interface's name
+    std::string mac; ///< "52:54:00:12:34:56"; empty: made from names, the same in every run
+    std::vector<PortForward> forwards;      ///< of `user`
+    std::optional<std::uint32_t> bootindex; ///< lower boots earlier; absent: firmware decides
+    std::string rom_path; ///< an option ROM for board pc, to boot from the network; empty: none
+};
+
 struct SerialConfig {
     enum class Kind { stdio, none, file, socket, pty };
     Kind kind = Kind::stdio;
@@ -49,8 +71,8 @@ struct VmConfig {
     std::string id; ///< names the machine in its log lines; may be empty
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
-    std::string firmware_path; ///< ROM or flash image; board pc
-    std::string nvram_path;    ///< UEFI variable store, below the firmware
+    std::string firmware_path;       ///< ROM or flash image; board pc
+    std::string nvram_path;          ///< UEFI variable store, below the firmware
     std::string nvram_template_path; ///< what nvram_path is made of when it does not exist
     std::string kernel_path;         ///< may be empty with a firmware, which then boots a disk
     std::optional<std::string> initrd_path;
@@ -59,15 +81,16 @@ struct VmConfig {
     std::uint64_t memory_bytes = 256 * MiB;
     std::vector<DiskConfig> disks;
     std::string cdrom_path; ///< an ISO image in a SATA CD drive; empty: no drive
+    std::vector<NetConfig> nets;
     SerialConfig serial;
     bool virtio_console = false; ///< a virtio console on this terminal instead of COM1
     bool rng = true;             ///< a virtio entropy device
     std::string post_codes_path; ///< empty: POST codes are only counted
     std::string debugcon_path;
-    VgaKind vga = VgaKind::none; ///< a display adapter, on board pc
-    std::string vga_bios_path;   ///< empty: that of Debian's package seabios, where it is there
+    VgaKind vga = VgaKind::none;  ///< a display adapter, on board pc
+    std::string vga_bios_path;    ///< empty: that of Debian's package seabios, where it is there
     std::string screen_text_path; ///< the characters of a text screen at exit; empty: none
-    std::string screenshot_path; ///< a PNG of the screen at exit; empty: none
+    std::string screenshot_path;  ///< a PNG of the screen at exit; empty: none
     OnReboot on_reboot = OnReboot::restart;
     std::optional<double> timeout_s;
 };

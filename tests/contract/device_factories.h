@@ -14,6 +14,7 @@
 #include "devices/vga/vga_legacy.h"
 #include "tests/fakes/ahci_driver.h"
 #include "tests/fakes/fake_byte_stream.h"
+#include "tests/fakes/fake_net.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
@@ -58,6 +59,8 @@ struct Fixture {
                                   [] { return std::vector<std::byte>(90, std::byte{4}); });
         config.firmware_path = code_flash.path();
         config.nvram_path = vars_flash.path();
+        config.nets.emplace_back();
+        net.offloads = {.checksum = true, .tso4 = true, .tso6 = true, .ecn = true};
     }
 
     std::array<fakes::FakeIrqLine, 12> irqs; ///< by index in Device::lines
@@ -65,6 +68,7 @@ struct Fixture {
     fakes::FakePower power;
     fakes::FakeReactor reactor;
     fakes::FakeByteStream stream;
+    fakes::FakeNet net;
     fakes::FakePlacer placer;
     fakes::FakeMapper mapper;
     fakes::FakeMsiRouter msis;
@@ -286,7 +290,10 @@ struct DeviceFactory {
                                     .post_codes = &fixture.post_codes,
                                     .firmware = fixture.firmware,
                                     .fw_cfg = &fixture.fw_cfg,
-                                    .stream = &fixture.stream});
+                                    .stream = &fixture.stream,
+                                    .make_net = [&fixture](const NetConfig&, Reactor&) {
+                                        return std::make_unique<fakes::FakeNetBackend>(fixture.net);
+                                    }});
     }
 };
 

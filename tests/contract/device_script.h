@@ -60,14 +60,22 @@ inline std::uint64_t perform(Device& device, const Access& access) {
     return 0;
 }
 
-/// What the host side may do at the same time as the guest: input, room for output.
+/// What the host side may do at the same time as the guest: input, frames, room for output.
 inline void host_activity(Fixture& fixture, std::mt19937_64& random) {
-    switch (random() % 3) {
+    switch (random() % 5) {
     case 0:
         fixture.stream.type(std::string(random() % 24, static_cast<char>(random())));
         break;
     case 1:
         fixture.stream.set_room(random() % 40);
+        break;
+    case 2:
+        if (fixture.net.waiting() < 16) // else nobody takes them
+            fixture.net.arrive(std::string(random() % 2000, static_cast<char>(random() % 3)));
+        break;
+    case 3:
+        fixture.net.take_sent();
+        fixture.net.set_room(random() % 8);
         break;
     default:
         if (ByteSink* sink = fixture.stream.sink)

@@ -2,12 +2,14 @@
 // virtio device. It finds no wrong answers, only crashes, hangs and what the sanitizers see.
 //
 //     virtio_fuzz [iterations [seed]]
+#include "tests/fakes/fake_net.h"
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/blk/virtio_blk.h"
 #include "virtio/console/virtio_console.h"
+#include "virtio/net/virtio_net.h"
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 #include "vmm/base/byte_size.h"
@@ -264,10 +266,25 @@ void fuzz_disk(std::mt19937_64& random, DiskCacheMode cache, bool synchronous) {
     fuzzer.run(400, [] {});
 }
 
+void fuzz_net(std::mt19937_64& random, FakeReactor& reactor) {
+    FakeNet net;
+    net.offloads = {.checksum = true, .tso4 = true, .tso6 = true, .ecn = true};
+    Fuzzer fuzzer(random,
+                  std::make_unique<VirtioNet>(std::make_unique<FakeNetBackend>(net),
+                                              VirtioNetOptions{.mac = {{2, 0, 0, 0, 0, 1}}}),
+                  reactor);
+    fuzzer.run(400, [&] {
+        if (net.waiting() < 16)
+            net.arrive(std::string(random() % 70000, static_cast<char>(random() % 3)));
+        net.take_sent();
+        net.set_room(random() % 8);
+    });
+}
+
 void one_round(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     FakeReactor reactor;
-    switch (seed % 5) {
+    switch (seed % 6) {
     case 0: {
         Fuzzer(random, std::make_unique<VirtioRng>(), reactor).run(400, [] {});
         break;
@@ -283,6 +300,9 @@ void one_round(std::uint64_t seed) {
         break;
     case 3:
         fuzz_disk(random, DiskCacheMode::none, false);
+        break;
+    case 4:
+        fuzz_net(random, reactor);
         break;
     default:
         fuzz_disk(random, DiskCacheMode::unsafe, true);

@@ -53,6 +53,13 @@ std::vector<BoardDevice> virtio_devices(const VmConfig& config) {
                            .function = "virtio-blk",
                            .unit = i});
     }
+    for (std::size_t i = 0; i < config.nets.size(); ++i) {
+        const std::string& id = config.nets[i].id;
+        devices.push_back({.id = id.empty() ? cat("net", i) : id,
+                           .type = "virtio-mmio",
+                           .function = "virtio-net",
+                           .unit = i});
+    }
     if (config.virtio_console)
         devices.push_back({.id = "console",
                            .type = "virtio-mmio",
@@ -67,7 +74,7 @@ void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio
     if (virtio.size() > virtio_gsis.size())
         throw UsageError(cat(virtio.size(), " virtio devices: board micro has ", virtio_gsis.size(),
                              " slots, one an interrupt"),
-                         "give fewer disks");
+                         "give fewer disks or networks");
     for (std::size_t slot = 0; slot < virtio.size(); ++slot) {
         BoardDevice& device = virtio[slot];
         device.regions = {(layout::virtio_mmio + slot * layout::virtio_mmio_slot_bytes).value};

@@ -30,7 +30,7 @@ struct BoardDevice {
     std::vector<std::uint32_t> gsis = {}; ///< one a line of the device
     std::optional<PciAddress> pci = {};   ///< of a PCI function: it has no regions nor gsis here
     std::string function = {};            ///< a variant or what is behind: "vars", "virtio-blk"
-    std::size_t unit = 0;                 ///< which of the configuration's disks
+    std::size_t unit = 0;                 ///< which of the configuration's disks, or nets
     std::string stream = {};              ///< name of the byte stream behind a console
     /// Of a "cmos": what registers hold at first, (index, value).
     std::vector<std::pair<std::uint8_t, std::uint8_t>> nvram = {};

@@ -30,6 +30,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/make_net.h"
 #include "vmm/machine/vga_bios.h"
 
 #include <array>
@@ -225,6 +226,7 @@ struct VirtioEntry {
 constexpr VirtioEntry virtio_functions[] = {
     {"virtio-blk", make_virtio_blk},
     {"virtio-console", make_virtio_console},
+    {"virtio-net", make_virtio_net},
     {"virtio-rng", make_virtio_rng},
 };
 
@@ -249,12 +251,16 @@ std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceH
 }
 
 std::unique_ptr<Device> make_virtio_pci(const BoardDevice& entry, const DeviceHost& host) {
+    const std::vector<std::byte> rom = entry.function == "virtio-net"
+                                           ? read_net_rom(host.config.nets.at(entry.unit))
+                                           : std::vector<std::byte>();
     return std::make_unique<VirtioPciDevice>(make_virtio(entry, host),
                                              VirtioPciHost{.memory = host.memory,
                                                            .reactor = host.reactor,
                                                            .placer = host.placer,
                                                            .msis = host.msis,
-                                                           .intx = &line(entry, host)});
+                                                           .intx = &line(entry, host)},
+                                             rom);
 }
 
 // One line a device, so that two branches that add one do not meet.

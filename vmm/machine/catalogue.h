@@ -7,6 +7,7 @@
 #include "devices/core/device.h"
 #include "vmm/machine/board.h"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -20,11 +21,15 @@ class GuestMemory;
 class IrqLine;
 class MemoryMapper;
 class MsiRouter;
+class NetBackend;
 class PciBus;
 class PostCodeSink;
 class PowerControl;
 class Reactor;
 class RegionPlacer;
+
+/// Makes the host's end of a network; throws Error when it can't.
+using NetBackendMaker = std::function<std::unique_ptr<NetBackend>(const NetConfig&, Reactor&)>;
 
 /// What a device may be given. Everything outlives the device.
 struct DeviceHost {
@@ -43,6 +48,7 @@ struct DeviceHost {
     const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing
     ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
     std::span<std::byte> low_rom = {};  ///< firmware to be seen below 1 MiB, ending at 0xfffff
+    NetBackendMaker make_net = {};      ///< empty: a TAP or passt, as the configuration says
 };
 
 struct CatalogueEntry {

@@ -108,7 +108,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .firmware = host.firmware,
                                      .fw_cfg = host.fw_cfg,
                                      .stream = find_stream(host, entry),
-                                     .low_rom = host.low_rom});
+                                     .low_rom = host.low_rom,
+                                     .make_net = host.make_net});
 
     Device& device = *slot->device;
     if (entry.pci)

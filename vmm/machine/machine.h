@@ -49,6 +49,7 @@ struct MachineHost {
     /// The firmware's last bytes as the chipset shows them below 1 MiB, ending at 0xfffff: whole
     /// pages, at most 256 KiB; none where there is no firmware.
     std::span<std::byte> low_rom = {};
+    NetBackendMaker make_net = {}; ///< as DeviceHost's: for tests
 };
 
 class Machine {

@@ -1,0 +1,249 @@
+#include "virtio/net/virtio_net.h"
+
+#include "virtio/core/config_space.h"
+#include "virtio/net/spec.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace coldstart {
+
+using namespace virtio_net;
+
+namespace {
+
+constexpr std::array<std::uint16_t, 3> sizes{256, 256, 64};
+constexpr std::size_t ethernet_header_bytes = 14;
+constexpr std::size_t max_command_bytes = 8192;
+
+static_assert(header::size_bytes == NetBackend::header_bytes);
+
+} // namespace
+
+VirtioNet::VirtioNet(std::unique_ptr<NetBackend> backend, const VirtioNetOptions& options)
+    : backend_(std::move(backend)), options_(options), frame_(NetBackend::max_frame_bytes),
+      used_(sizes[receive_queue]) {
+    power_on();
+    backend_->connect(*this);
+}
+
+VirtioNet::~VirtioNet() {
+    backend_->disconnect();
+}
+
+void VirtioNet::power_on() noexcept {
+    filter_ = ReceiveFilter{};
+    filter_.set_own_address(options_.mac);
+    waiting_bytes_ = 0;
+}
+
+std::uint64_t VirtioNet::features() const noexcept {
+    std::uint64_t bits = virtio_feature::indirect_desc | virtio_feature::event_idx | feature_mac |
+                         feature_mrg_rxbuf | feature_status | feature_ctrl_vq | feature_ctrl_rx |
+                         feature_ctrl_rx_extra | feature_ctrl_mac_addr;
+    if (options_.mtu != 0)
+        bits |= feature_mtu;
+    const NetOffloads offloads = backend_->offloads();
+    if (offloads.checksum)
+        bits |= feature_csum | feature_guest_csum;
+    if (offloads.tso4)
+        bits |= feature_host_tso4 | feature_guest_tso4;
+    if (offloads.tso6)
+        bits |= feature_host_tso6 | feature_guest_tso6;
+    if (offloads.ecn)
+        bits |= feature_host_ecn | feature_guest_ecn;
+    return bits;
+}
+
+std::span<const std::uint16_t> VirtioNet::queue_sizes() const noexcept {
+    return sizes;
+}
+
+void VirtioNet::read_config(std::uint64_t offset, std::span<std::byte> out) noexcept {
+    std::array<std::byte, config::size_bytes> bytes{};
+    const MacAddress mac = filter_.own_address();
+    std::memcpy(bytes.data() + config::mac, mac.bytes.data(), mac.bytes.size());
+    store_le(std::span<std::byte>(bytes), config::status,
+             link_up_ ? status_link_up : std::uint16_t{0});
+    store_le(std::span<std::byte>(bytes), config::pairs, std::uint16_t{1});
+    store_le(std::span<std::byte>(bytes), config::mtu, options_.mtu);
+    read_config_bytes(bytes, offset, out);
+}
+
+bool VirtioNet::activate(const VirtioActivation& activation) noexcept {
+    active_.emplace(activation);
+    failed_ = false;
+    backend_->set_guest_offloads({.checksum = accepted(feature_guest_csum),
+                                  .tso4 = accepted(feature_guest_tso4),
+                                  .tso6 = accepted(feature_guest_tso6),
+                                  .ecn = accepted(feature_guest_ecn)});
+    // With no kick to wait for: a driver may have filled the queue before.
+    activation.notifier.queue_again(receive_queue);
+    return true;
+}
+
+void VirtioNet::deactivate() noexcept {
+    backend_->want_frames(false);
+    backend_->set_guest_offloads({});
+    active_.reset();
+    power_on();
+}
+
+void VirtioNet::pause() noexcept {
+    paused_ = true;
+    backend_->want_frames(false);
+}
+
+void VirtioNet::process_queue(unsigned index) noexcept {
+    if (!queue_working(index))
+        return;
+    if (index == receive_queue)
+        receive();
+    else if (index == transmit_queue)
+        transmit();
+    else
+        control();
+    check_link();
+}
+
+void VirtioNet::frames_wait() noexcept {
+    const std::lock_guard guard(lock());
+    if (queue_working(receive_queue))
+        receive();
+    else
+        backend_->want_frames(false);
+    check_link();
+}
+
+void VirtioNet::room_again() noexcept {
+    const std::lock_guard guard(lock());
+    backend_->flush();
+    if (queue_working(transmit_queue))
+        transmit();
+    check_link();
+}
+
+void VirtioNet::check_link() noexcept {
+    const bool up = backend_->link_up();
+    if (up == link_up_)
+        return;
+    link_up_ = up;
+    if (active_)
+        active_->notifier.config_changed();
+}
+
+void VirtioNet::fail(std::string_view reason) noexcept {
+    failed_ = true;
+    backend_->want_frames(false);
+    active_->notifier.needs_reset(reason);
+}
+
+bool VirtioNet::pop(SplitQueue& queue, DescriptorChain& chain) noexcept {
+    const SplitQueue::Pop pop = queue.pop(segments_, chain);
+    if (pop == SplitQueue::Pop::broken)
+        fail(queue.error());
+    return pop == SplitQueue::Pop::chain;
+}
+
+void VirtioNet::publish(unsigned index) noexcept {
+    if (active_->queues[index].publish())
+        active_->notifier.queue_used(index);
+}
+
+void VirtioNet::transmit() noexcept {
+    SplitQueue& queue = active_->queues[transmit_queue];
+    unsigned left = queue.size();
+    bool more = true;
+    while (more && !failed_ && left != 0) {
+        queue.disable_notifications();
+        DescriptorChain chain;
+        while (left != 0 && pop(queue, chain)) {
+            --left;
+            if (!transmit_chain(queue, chain)) {
+                // The host is full. room_again() goes on; kicks until then change nothing.
+                queue.undo_pop();
+                publish(transmit_queue);
+                return;
+            }
+            if (failed_)
+                break;
+        }
+        more = !failed_ && queue.enable_notifications();
+    }
+    if (more && !failed_)
+        active_->notifier.queue_again(transmit_queue);
+    publish(transmit_queue);
+}
+
+/// False when the host has no room.
+bool VirtioNet::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
+    if (chain.readable_bytes < header::size_bytes) {
+        fail("a frame shorter than its header");
+        return true;
+    }
+    const bool sendable = chain.readable_bytes >= header::size_bytes + ethernet_header_bytes &&
+                          chain.readable_bytes <= NetBackend::max_frame_bytes;
+    if (sendable && backend_->send(chain.readable) == NetBackend::Sent::full)
+        return false;
+    queue.push_used(chain.head, 0);
+    return true;
+}
+
+void VirtioNet::control() noexcept {
+    SplitQueue& queue = active_->queues[control_queue];
+    unsigned left = queue.size();
+    bool more = true;
+    while (more && !failed_ && left != 0) {
+        DescriptorChain chain;
+        while (left != 0 && pop(queue, chain)) {
+            --left;
+            if (chain.writable.empty()) {
+                fail("a control command without room for the answer");
+                break;
+            }
+            std::array<std::byte, max_command_bytes> command;
+            const std::size_t size = copy_from_segments(chain.readable, 0, command);
+            const bool is_whole = chain.readable_bytes == size;
+            const bool ok = is_whole && execute(std::span(command).first(size));
+            const std::byte answer{ok ? control_ok : control_error};
+            copy_to_segments(chain.writable, 0, {&answer, 1});
+            queue.push_used(chain.head, 1);
+        }
+        more = !failed_ && queue.enable_notifications();
+    }
+    if (more && !failed_)
+        active_->notifier.queue_again(control_queue);
+    publish(control_queue);
+}
+
+bool VirtioNet::execute(ByteView command) noexcept {
+    constexpr std::size_t header_bytes = 2;
+    if (command.size() < header_bytes)
+        return false;
+    const auto command_class = std::to_integer<std::uint8_t>(command[0]);
+    const auto number = std::to_integer<std::uint8_t>(command[1]);
+    const ByteView data = command.subspan(header_bytes);
+    if (command_class == class_rx)
+        return accepted(number <= rx_allmulti ? feature_ctrl_rx : feature_ctrl_rx_extra) &&
+               filter_.set_mode(number, data);
+    if (command_class == class_mac && number == mac_table_set)
+        return accepted(feature_ctrl_rx) && filter_.set_tables(data);
+    if (command_class == class_mac && number == mac_addr_set)
+        return accepted(feature_ctrl_mac_addr) && filter_.set_own_address(data);
+    return false;
+}
+
+void VirtioNet::save(StateWriter& writer) const {
+    writer.begin("virtio-net", 1);
+    writer.put(link_up_);
+    filter_.save(writer);
+}
+
+void VirtioNet::restore(StateReader& reader) {
+    reader.begin("virtio-net", 1);
+    reader.get(link_up_);
+    filter_.restore(reader);
+    waiting_bytes_ = 0;
+}
+
+} // namespace coldstart

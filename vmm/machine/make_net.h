@@ -1,0 +1,21 @@
+// Network cards from what the configuration says: the backend, the address, the option ROM.
+// Threads: the control thread, before a vCPU runs.
+#pragma once
+
+#include "vmm/machine/catalogue.h"
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace coldstart {
+
+class VirtioDevice;
+
+/// Throws Error when the backend can't be had, UsageError when the MAC address is none.
+std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const DeviceHost& host);
+
+/// The image of the card's ROM file; empty when it has none. Throws Error.
+std::vector<std::byte> read_net_rom(const NetConfig& net);
+
+} // namespace coldstart
