@@ -31,7 +31,7 @@ EOF
 
 # The kernel's command line inside the images.
 firmware_guest_cmdline() {
-    printf 'console=ttyS0 cs.modules=virtio_pci,virtio_blk,virtio_net cs.script=%s' \
+    printf 'console=ttyS0 quiet cs.modules=virtio_pci,virtio_blk,virtio_net cs.script=%s' \
         "$(firmware_guest_script | base64 -w 0)"
 }
 
