@@ -55,12 +55,23 @@ std::string default_command_line(const VmConfig& config) {
     return text;
 }
 
+/// The first virtio disk, or the first SATA disk where there is no other.
+std::string root_disk(const std::vector<DiskConfig>& disks) {
+    const auto found = std::find_if(disks.begin(), disks.end(), [](const DiskConfig& disk) {
+        return disk.bus == DiskBus::virtio;
+    });
+    const bool is_virtio = found != disks.end();
+    const DiskConfig& disk = is_virtio ? *found : disks.front();
+    return std::string(is_virtio ? "root=/dev/vda" : "root=/dev/sda") +
+           (disk.read_only ? " ro" : " rw");
+}
+
 } // namespace
 
 std::string guest_command_line(const VmConfig& config) {
     std::string text = config.command_line ? *config.command_line : default_command_line(config);
     if (!config.disks.empty() && !config.initrd_path && !has_word(text, "root="))
-        append_word(text, config.disks.front().read_only ? "root=/dev/vda ro" : "root=/dev/vda rw");
+        append_word(text, root_disk(config.disks));
     if (!has_word(text, "reboot="))
         append_word(text, "reboot=panic_warm");
     return text;

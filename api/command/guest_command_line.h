@@ -9,7 +9,8 @@
 namespace coldstart {
 
 /// `config.command_line`, or the default of the board; then, unless the text has such a word:
-///  "root=/dev/vda rw" (or "ro")  when there is a disk, and no initrd to find the root by itself
+///  "root=/dev/vda rw" (or "ro")  when there is a disk, and no initrd to find the root by itself;
+///                                /dev/sda when all disks are on SATA
 ///  "reboot=panic_warm"           so that a reset after a kernel panic can be told from a reboot
 std::string guest_command_line(const VmConfig& config);
 

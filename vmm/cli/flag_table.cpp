@@ -334,8 +334,9 @@ Command finish_help(CommandDraft& draft) {
 constexpr CommandSpec commands[] = {
     {.name = "run",
      .summary = "boot a microVM in the foreground, its console on this terminal",
-     .details = "Boots a Linux kernel in a virtual machine and puts the guest's console on this\n"
-                "terminal. Ctrl-A x quits, Ctrl-A h shows the other keys.\n"
+     .details = "Boots a kernel directly, or a firmware that finds something to boot on a disk, a\n"
+                "CD or the network, and puts the guest's console on this terminal. Ctrl-A x\n"
+                "quits, Ctrl-A h shows the other keys.\n"
                 "\n"
                 "Without --cmdline the kernel gets a console and settings that make boot quick:\n"
                 "  console=ttyS0 panic=-1 pci=off 8250.nr_uarts=1 random.trust_cpu=on\n"
@@ -346,7 +347,10 @@ constexpr CommandSpec commands[] = {
                 "                     run with status 3, whatever --on-reboot says\n",
      .examples = "  coldstart run --kernel vmlinuz --initrd initrd.img\n"
                  "  coldstart run --kernel vmlinuz --disk path=root.ext4 --memory 1G --cpus 2\n"
-                 "  coldstart run --kernel vmlinuz --initrd t.cpio --timeout 30 --on-reboot exit\n",
+                 "  coldstart run --kernel vmlinuz --initrd t.cpio --timeout 30 --on-reboot exit\n"
+                 "  coldstart run --firmware bios-256k.bin --disk path=disk.img --vga std\n"
+                 "  coldstart run --firmware OVMF_CODE_4M.fd --nvram vars.fd --nvram-template\n"
+                 "      OVMF_VARS_4M.fd --cdrom install.iso\n",
      .flags = run_flags,
      .finish = finish_run},
     {.name = "inspect",

@@ -39,7 +39,7 @@ std::string partition_advice(const Inspection& file) {
     });
     if (root != partitions.end())
         advice += cat(", with root=/dev/vda", root->number, " in --cmdline");
-    return advice + "; booting the disk by itself needs --firmware: not in this release yet";
+    return advice + "; or --firmware FILE, which boots what the disk itself has to boot";
 }
 
 std::string advice_for(const Inspection& file) {
@@ -52,15 +52,16 @@ std::string advice_for(const Inspection& file) {
     case MediaKind::partitioned_disk:
         return partition_advice(file);
     case MediaKind::optical_disc:
-        return disk_advice(file) + ",readonly=on; booting the disc needs --cdrom: not in this "
-                                   "release yet";
+        return "--firmware FILE --cdrom " + printable(file.path) +
+               " to boot it; beside --kernel: " + disk_advice(file) + ",readonly=on";
     case MediaKind::foreign_disk:
         return "not supported as --disk; convert it: qemu-img convert -O raw " +
                printable(file.path) + " disk.raw";
     case MediaKind::firmware:
-        return "needs --firmware: not in this release yet";
+        return "--firmware " + printable(file.path);
     case MediaKind::variable_store:
-        return "needs --nvram: not in this release yet";
+        return "--nvram-template " + printable(file.path) +
+               " beside --firmware and --nvram; or --nvram for this file itself";
     case MediaKind::option_rom:
         return "belongs to a device; does not boot by itself";
     case MediaKind::empty:

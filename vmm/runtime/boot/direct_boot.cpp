@@ -7,6 +7,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/kvm/ring0_probe.h"
+#include "vmm/runtime/boot/panic_mark.h"
 #include "vmm/tables/acpi_tables.h"
 
 #include <algorithm>
@@ -15,10 +16,6 @@
 
 namespace coldstart {
 namespace {
-
-/// IBM PC BIOS data area: how the next reset is meant.
-constexpr Gpa bios_reset_flag{0x472};
-constexpr std::uint16_t bios_reset_flag_warm = 0x1234;
 
 BootProtocol protocol_of(BootMode mode) noexcept {
     switch (mode) {
@@ -65,7 +62,7 @@ EntryState DirectBoot::prepare(Machine& machine, const GuestMemory& memory) {
         throw Error("the ACPI tables do not fit below 1 MiB");
     const std::string command_line = guest_command_line(config_);
     panics_are_marked_ = panics_reset_warm(command_line);
-    memory.store(bios_reset_flag, std::uint16_t{0});
+    panic_mark::clear(memory);
     const BootPlan plan = load_kernel({.memory = memory,
                                        .map = layout_.e820,
                                        .rsdp = tables.rsdp,
@@ -80,8 +77,7 @@ EntryState DirectBoot::prepare(Machine& machine, const GuestMemory& memory) {
 }
 
 bool DirectBoot::reset_follows_panic(const GuestMemory& memory) const noexcept {
-    return panics_are_marked_ &&
-           memory.load<std::uint16_t>(bios_reset_flag) == bios_reset_flag_warm;
+    return panics_are_marked_ && panic_mark::is_set(memory);
 }
 
 } // namespace coldstart

@@ -9,6 +9,7 @@
 #include "vmm/machine/fw_cfg_items.h"
 #include "vmm/machine/fw_cfg_items_kernel.h"
 #include "vmm/runtime/boot/boot_order.h"
+#include "vmm/runtime/boot/panic_mark.h"
 
 #include <algorithm>
 #include <bit>
@@ -134,9 +135,11 @@ void FirmwareBoot::hand_over_kernel() {
     std::optional<ImageBytes> initrd;
     if (config_.initrd_path)
         initrd = ImageBytes::open(*config_.initrd_path, "initrd", "--initrd");
+    const std::string command_line = guest_command_line(config_);
+    panics_are_marked_ = panics_reset_warm(command_line);
     add_kernel_items(items_, {.kernel = kernel,
                               .initrd = initrd,
-                              .command_line = guest_command_line(config_),
+                              .command_line = command_line,
                               .low_ram_end = layout_.ram.front().end()});
 }
 
@@ -147,13 +150,18 @@ void FirmwareBoot::equip(MachineHost& host) {
     host.fw_cfg = &items_;
 }
 
-EntryState FirmwareBoot::prepare(Machine& machine, const GuestMemory& /*memory*/) {
+EntryState FirmwareBoot::prepare(Machine& machine, const GuestMemory& memory) {
     machine_ = &machine;
+    panic_mark::clear(memory);
     const AcpiBlobs blobs = build_tables();
     if (blobs.tables.size() > tables_room_bytes || blobs.loader.size() > loader_room_bytes)
         throw Error("the ACPI tables of this machine are larger than firmware was told",
                     "give fewer CPUs or devices");
     return {}; // EntryMode::reset
+}
+
+bool FirmwareBoot::reset_follows_panic(const GuestMemory& memory) const noexcept {
+    return panics_are_marked_ && panic_mark::is_set(memory);
 }
 
 PciAcpiFacts FirmwareBoot::pci_facts() const {

@@ -29,7 +29,7 @@ class FirmwareBoot final : public GuestBoot {
     void equip(MachineHost& host) override;
     EntryState prepare(Machine& machine, const GuestMemory& memory) override;
     bool wants_firmware_defaults() const noexcept override { return false; }
-    bool reset_follows_panic(const GuestMemory&) const noexcept override { return false; }
+    bool reset_follows_panic(const GuestMemory& memory) const noexcept override;
     bool triple_fault_resets() const noexcept override { return true; }
 
   private:
@@ -46,6 +46,7 @@ class FirmwareBoot final : public GuestBoot {
     std::vector<std::uint32_t> apic_ids_;
     std::uint64_t physical_end_ = 0; ///< of what the guest's CPUs can address
     FwCfgItems items_;
+    bool panics_are_marked_ = false;
     Machine* machine_ = nullptr; ///< from the first prepare() on
 };
 
