@@ -19,8 +19,9 @@ inline constexpr unsigned index_bar = 4;
 inline constexpr unsigned register_bar = 5;
 inline constexpr std::uint64_t index_bar_bytes = 32;
 inline constexpr std::uint64_t register_bar_bytes = 4096;
-inline constexpr unsigned index_offset = 0x10; // in the index BAR: RW
-inline constexpr unsigned data_offset = 0x14;  // in the index BAR: what the index names
+inline constexpr std::uint32_t index_mask = register_bar_bytes - 4; ///< what the index holds
+inline constexpr unsigned index_offset = 0x10;                      // in the index BAR: RW
+inline constexpr unsigned data_offset = 0x14; // in the index BAR: what the index names
 
 // Message signalled interrupts, PCI 3.0 6.8.1; one message, 64-bit address.
 inline constexpr std::uint8_t msi_id = 0x05;

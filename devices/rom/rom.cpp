@@ -30,9 +30,9 @@ void Rom::restore(StateReader& reader) {
     std::uint64_t size_bytes = 0;
     reader.get(size_bytes);
     if (size_bytes != bytes_.size())
-        throw Error(cat("saved state: the firmware had ", size_bytes, " bytes and now has ",
-                        bytes_.size()),
-                    "restore it with the firmware it was saved with");
+        throw Error(
+            cat("saved state: the firmware had ", size_bytes, " bytes and now has ", bytes_.size()),
+            "restore it with the firmware it was saved with");
 }
 
 } // namespace coldstart

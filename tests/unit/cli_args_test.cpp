@@ -101,7 +101,9 @@ TEST_CASE("disks are lists of keys with doubled commas", "[cli]") {
                Contains("size=3: unknown key") && Contains("readonly"));
     CHECK_THAT(run_refusal({"--disk", "path=a,readonly=yes"}), Contains("accepted: on, off"));
     CHECK_THAT(run_refusal({"--disk", "path=a,format=qcow2"}), Contains("qemu-img convert"));
-    CHECK_THAT(run_refusal({"--disk", "path=a,bootindex=1"}), Contains("not in this release"));
+    CHECK(run({"--disk", "path=a,bootindex=1"}).config.disks[0].boot_index == 1u);
+    CHECK_FALSE(disks[0].boot_index);
+    CHECK_THAT(run_refusal({"--disk", "path=a,bootindex=10000"}), Contains("accepted: 0 to 9999"));
     CHECK_THAT(run_refusal({"--disk", "path=a,"}), Contains("an empty item"));
     CHECK_THAT(run_refusal({"--disk", "path="}), Contains("path= has no value"));
     CHECK_THAT(run_refusal({"--disk", "path=a,serial=123456789012345678901"}),
@@ -159,8 +161,7 @@ TEST_CASE("flags that are unknown, twice, incomplete or not built are refused", 
     CHECK_THAT(run_refusal({"extra"}), Contains("unexpected argument 'extra'"));
     CHECK(run({"--cmdline=--quiet"}).config.command_line == "--quiet");
     CHECK_THAT(refusal({"run"}), StartsWith("run: nothing to boot"));
-    for (const char* flag :
-         {"--net", "--api-sock", "--config", "--timeline"})
+    for (const char* flag : {"--net", "--api-sock", "--config", "--timeline"})
         CHECK_THAT(run_refusal({flag, "x"}),
                    StartsWith(std::string(flag) + ": not in this release yet"));
 }

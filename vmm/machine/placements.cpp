@@ -52,12 +52,15 @@ void Placements::show_memory(Device& device, unsigned region, bool shown) noexce
 void Placements::show_placed(Device& device, unsigned region, std::uint64_t base) noexcept {
     const RegionShape shape = device.regions()[region];
     // Where it can't be shown the bus serves it, access by access.
-    if (shape.memory != nullptr && mapper_ != nullptr && hidden_.count({&device, region}) == 0)
-        mapper_->show(Gpa(base), {shape.memory, shape.size_bytes}, shape.memory_access);
+    const bool wanted = shape.memory != nullptr && hidden_.count({&device, region}) == 0;
+    if (wanted && mapper_ != nullptr &&
+        mapper_->show(Gpa(base), {shape.memory, shape.size_bytes}, shape.memory_access))
+        shown_.insert({&device, region});
 }
 
 void Placements::hide_placed(Device& device, unsigned region, std::uint64_t base) noexcept {
-    if (device.regions()[region].memory != nullptr && mapper_ != nullptr)
+    // Only what stands there because of us: the guest may have put a BAR over its own RAM.
+    if (shown_.erase({&device, region}) != 0)
         mapper_->hide(Gpa(base));
 }
 

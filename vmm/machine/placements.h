@@ -43,6 +43,7 @@ class Placements final : public RegionPlacer {
     std::mutex mutex_;
     std::map<std::pair<const Device*, unsigned>, std::uint64_t> bases_;
     std::set<std::pair<const Device*, unsigned>> hidden_; ///< by show_memory(), placed or not
+    std::set<std::pair<const Device*, unsigned>> shown_;  ///< what the mapper shows now
 };
 
 } // namespace coldstart

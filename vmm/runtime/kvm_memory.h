@@ -22,6 +22,7 @@ class KvmMemory final : public MemoryMapper {
 
     /// Shows everything on `vm`, which stays alive until unbind() or the next bind(). Throws Error.
     void bind(Vm& vm);
+    /// From now on it only remembers.
     void unbind() noexcept;
 
   private:

@@ -15,6 +15,7 @@ namespace coldstart {
 class KvmWiring::LevelLine final : public IrqLine {
   public:
     LevelLine(KvmWiring& wiring, std::uint32_t gsi) : wiring_(wiring), gsi_(gsi) {}
+    ~LevelLine() override { LevelLine::set_level(false); } // others may share the GSI
 
     void set_level(bool asserted) noexcept override {
         if (level_.exchange(asserted, std::memory_order_acq_rel) != asserted)
@@ -143,8 +144,15 @@ void KvmWiring::attach(bool pio, std::uint64_t address, unsigned width_bytes, st
                        int event_fd) {
     const std::lock_guard guard(doorbell_mutex_);
     doorbells_.push_back({pio, address, width_bytes, value, event_fd});
-    if (vm_.load(std::memory_order_acquire) != nullptr)
-        ring_up(doorbells_.back());
+    Vm* const vm = vm_.load(std::memory_order_acquire);
+    if (vm == nullptr)
+        return;
+    try {
+        ring_up(*vm, doorbells_.back());
+    } catch (...) {
+        doorbells_.pop_back(); // else the next bind() would fail of it
+        throw;
+    }
 }
 
 void KvmWiring::detach(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
@@ -159,37 +167,40 @@ void KvmWiring::detach(bool pio, std::uint64_t address, unsigned width_bytes, st
         vm->remove_ioeventfd(pio, address, width_bytes, value, event_fd);
 }
 
-void KvmWiring::ring_up(const DoorbellRecord& doorbell) {
-    vm_.load(std::memory_order_acquire)
-        ->add_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
-                        doorbell.event_fd);
+void KvmWiring::ring_up(Vm& vm, const DoorbellRecord& doorbell) {
+    vm.add_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
+                     doorbell.event_fd);
 }
 
 void KvmWiring::bind(Vm& vm) {
-    vm_.store(&vm, std::memory_order_release);
     for (const EdgeLine* line : edge_lines_)
         line->bind(vm);
     for (const MessageLine* line : message_lines_)
         line->bind(vm);
-    {
-        const std::lock_guard guard(route_mutex_);
-        routes_.clear(); // the guest's tables are as after a reset
+    const std::scoped_lock guard(level_mutex_, route_mutex_, doorbell_mutex_);
+    vm_.store(&vm, std::memory_order_release);
+    for (std::uint32_t gsi = 0; gsi < asserting_.size(); ++gsi) {
+        if (asserting_[gsi] > 0)
+            vm.set_irq_line(gsi, true); // the lines of a new machine are low
     }
-    const std::lock_guard guard(doorbell_mutex_);
+    if (!routes_.empty())
+        vm.set_routes(routes_);
     for (const DoorbellRecord& doorbell : doorbells_)
-        ring_up(doorbell);
+        ring_up(vm, doorbell);
 }
 
 void KvmWiring::unbind() noexcept {
+    // With all of them: a line or doorbell that changes at this moment is done with the machine.
+    const std::scoped_lock guard(level_mutex_, route_mutex_, doorbell_mutex_);
     Vm* const vm = vm_.exchange(nullptr, std::memory_order_acq_rel);
     if (vm == nullptr)
         return;
+    routes_.clear(); // the guest's tables end with its machine
     // An eventfd interrupts one machine only: Linux 6.18 refuses it to the next until it is free.
     for (const EdgeLine* line : edge_lines_)
         line->unbind(*vm);
     for (const MessageLine* line : message_lines_)
         line->unbind(*vm);
-    const std::lock_guard guard(doorbell_mutex_);
     for (const DoorbellRecord& doorbell : doorbells_)
         vm->remove_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
                              doorbell.event_fd);

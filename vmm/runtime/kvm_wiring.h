@@ -50,11 +50,11 @@ class KvmWiring final : public IrqRouter, public MsiRouter, public DoorbellRegis
 
     static constexpr std::uint32_t first_msi_gsi = Vm::ioapic_pins;
 
-    void ring_up(const DoorbellRecord& doorbell);
+    static void ring_up(Vm& vm, const DoorbellRecord& doorbell);
     void change_level(std::uint32_t gsi, int by) noexcept;
     void set_route(std::uint32_t gsi, MsiMessage message) noexcept;
 
-    std::atomic<Vm*> vm_{nullptr};
+    std::atomic<Vm*> vm_{nullptr}; ///< changes with all three mutexes held
     std::vector<EdgeLine*> edge_lines_;
     std::vector<MessageLine*> message_lines_;
     std::uint32_t next_gsi_ = first_msi_gsi;
@@ -62,8 +62,8 @@ class KvmWiring final : public IrqRouter, public MsiRouter, public DoorbellRegis
     std::mutex doorbell_mutex_; // guards what follows
     std::vector<DoorbellRecord> doorbells_;
 
-    std::mutex route_mutex_; // guards what follows
-    std::vector<MsiRoute> routes_;
+    std::mutex route_mutex_;       // guards what follows
+    std::vector<MsiRoute> routes_; ///< one a message set since the last unbind()
 
     std::mutex level_mutex_; // guards what follows
     std::array<int, Vm::ioapic_pins> asserting_{};

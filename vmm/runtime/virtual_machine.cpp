@@ -135,6 +135,7 @@ void VirtualMachine::restart() {
     paused_at_ns_.reset();
     quiesce_devices();
     wiring_.unbind();
+    kvm_memory_.unbind();
     machine_->reset();
     queue_.forget_guest_events();
     // The old one goes after the new one is there: a host on which the last virtual machine ends
@@ -239,6 +240,7 @@ void VirtualMachine::end() noexcept {
         machine_->halt();
     io_loop_.stop();
     wiring_.unbind();
+    kvm_memory_.unbind();
 }
 
 } // namespace coldstart

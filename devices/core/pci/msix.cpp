@@ -1,5 +1,6 @@
 #include "devices/core/pci/msix.h"
 
+#include "vmm/base/bytes.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
@@ -75,7 +76,8 @@ void MsixTable::write_word(std::uint64_t offset, std::uint32_t value) noexcept {
 }
 
 std::uint64_t MsixTable::read_table(std::uint64_t offset, unsigned width) noexcept {
-    if ((width != 4 && width != 8) || offset % width != 0 || offset + width > table_bytes())
+    if ((width != 4 && width != 8) || offset % width != 0 ||
+        !range_inside(offset, width, table_bytes()))
         return ~std::uint64_t{0};
     const std::lock_guard guard(mutex_);
     std::uint64_t value = read_word(offset);
@@ -85,7 +87,8 @@ std::uint64_t MsixTable::read_table(std::uint64_t offset, unsigned width) noexce
 }
 
 void MsixTable::write_table(std::uint64_t offset, unsigned width, std::uint64_t value) noexcept {
-    if ((width != 4 && width != 8) || offset % width != 0 || offset + width > table_bytes())
+    if ((width != 4 && width != 8) || offset % width != 0 ||
+        !range_inside(offset, width, table_bytes()))
         return;
     const std::lock_guard guard(mutex_);
     write_word(offset, static_cast<std::uint32_t>(value));
@@ -94,7 +97,8 @@ void MsixTable::write_table(std::uint64_t offset, unsigned width, std::uint64_t 
 }
 
 std::uint64_t MsixTable::read_pending(std::uint64_t offset, unsigned width) noexcept {
-    if ((width != 4 && width != 8) || offset % width != 0 || offset + width > pending_bytes())
+    if ((width != 4 && width != 8) || offset % width != 0 ||
+        !range_inside(offset, width, pending_bytes()))
         return ~std::uint64_t{0};
     const std::lock_guard guard(mutex_);
     std::uint64_t bits = 0;
@@ -140,10 +144,16 @@ void MsixTable::restore(StateReader& reader) {
     reader.fields(count, is_enabled, masked);
     if (count != vectors())
         throw Error(cat("saved state: MSI-X: ", count, " vectors, this machine has ", vectors()));
-    const std::lock_guard guard(mutex_);
-    for (Entry& entry : entries_) {
+    std::vector<Entry> loaded(count);
+    for (Entry& entry : loaded)
         reader.fields(entry.message.address, entry.message.data, entry.control, entry.pending);
-        entry.control &= vector_masked;
+    // Nothing throws from here on.
+    const std::lock_guard guard(mutex_);
+    for (unsigned vector = 0; vector < count; ++vector) {
+        Entry& entry = entries_[vector];
+        entry.message = loaded[vector].message;
+        entry.control = loaded[vector].control & vector_masked;
+        entry.pending = loaded[vector].pending;
         if (entry.control == 0)
             entry.line->set_message(entry.message);
     }

@@ -150,13 +150,13 @@ std::uint32_t PciFunction::config_read(unsigned offset, unsigned width) noexcept
         return static_cast<std::uint32_t>(all_ones(width));
     const std::lock_guard guard(config_mutex_);
     config_about_to_be_read(offset, width);
+    std::uint32_t value = load(&values_[offset], width);
     if (touches(offset, width, reg::status, 1)) {
         const std::lock_guard intx_guard(intx_mutex_);
-        values_[reg::status] &= static_cast<std::uint8_t>(~status_interrupt);
         if (intx_asserted_)
-            values_[reg::status] |= status_interrupt;
+            value |= std::uint32_t{status_interrupt} << (8 * (reg::status - offset));
     }
-    return load(&values_[offset], width);
+    return value;
 }
 
 void PciFunction::config_write(unsigned offset, unsigned width, std::uint32_t value) noexcept {
@@ -273,6 +273,7 @@ void PciFunction::reset_config() noexcept {
 
 void PciFunction::save_config(StateWriter& writer) const {
     const std::lock_guard guard(config_mutex_);
+    const std::lock_guard intx_guard(intx_mutex_);
     writer.begin("pci-function", 1);
     writer.put(values_);
     writer.put(intx_asserted_);
@@ -285,7 +286,12 @@ void PciFunction::restore_config(StateReader& reader) {
     reader.get(values);
     reader.get(asserted);
     const std::lock_guard guard(config_mutex_);
-    values_ = values;
+    // What no guest could have changed is this function's own, whatever the file says.
+    for (unsigned i = 0; i < config_bytes; ++i) {
+        const unsigned changeable = writable_[i] | write_one_to_clear_[i];
+        values_[i] =
+            static_cast<std::uint8_t>((initial_[i] & ~changeable) | (values[i] & changeable));
+    }
     command_.store(static_cast<std::uint16_t>(load(&values_[reg::command], 2)),
                    std::memory_order_release);
     place_bars();

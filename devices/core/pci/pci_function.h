@@ -84,7 +84,8 @@ class PciFunction : public Device {
     void define_write_one_to_clear(unsigned offset, unsigned width, std::uint32_t bits);
 
     // At run time.
-    /// The bytes as they stand. In a hook, or with nothing else going on.
+    /// The bytes as they stand. In a hook, or with nothing else going on. Bits that are neither
+    /// writable nor write-one-to-clear are not restored from a saved state: do not change them.
     std::uint32_t config_value(unsigned offset, unsigned width) const noexcept;
     void set_config_value(unsigned offset, unsigned width, std::uint32_t value) noexcept;
     /// The same with the lock taken: not from a hook.
@@ -104,7 +105,8 @@ class PciFunction : public Device {
     /// For the subclass's reset(): registers at their power-on values, BARs nowhere, INTx low.
     void reset_config() noexcept;
     void save_config(StateWriter& writer) const;
-    /// Places the BARs where the saved registers say.
+    /// Takes the bits that a write can change and leaves the others as they are at power-on; places
+    /// the BARs where the saved registers say.
     void restore_config(StateReader& reader);
 
   private:
@@ -135,7 +137,7 @@ class PciFunction : public Device {
     std::array<std::uint8_t, config_bytes> write_one_to_clear_{};
 
     std::atomic<std::uint16_t> command_{0};
-    std::mutex intx_mutex_; // inside config_mutex_
+    mutable std::mutex intx_mutex_; // inside config_mutex_
     bool intx_asserted_ = false;
 };
 
