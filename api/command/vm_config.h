@@ -57,8 +57,10 @@ struct NetConfig {
     std::string tap; ///< of `tap`: the interface's name
     std::string mac; ///< "52:54:00:12:34:56"; empty: made from names, the same in every run
     std::vector<PortForward> forwards;      ///< of `user`
-    std::optional<std::uint32_t> bootindex; ///< lower boots earlier; absent: firmware decides
-    std::string rom_path; ///< an option ROM for board pc, to boot from the network; empty: none
+    std::optional<std::uint32_t> bootindex; ///< firmware tries lower ones first
+    /// An option ROM for board pc, to boot from the network. Absent: iPXE of Debian's package
+    /// ipxe-qemu, where it is there; empty: none.
+    std::optional<std::string> rom_path = {};
 };
 
 struct SerialConfig {

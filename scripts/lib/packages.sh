@@ -16,7 +16,8 @@ PACKAGES_GUEST=(busybox-static cpio kmod xz-utils lz4 zstd e2fsprogs binutils)
 
 # To make what firmware boots (scripts/lib/firmware-images.sh), and the firmware itself.
 PACKAGES_FIRMWARE=(
-    seabios ovmf ipxe-qemu grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools dosfstools fdisk nasm passt
+    seabios ovmf ipxe-qemu grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools dosfstools fdisk nasm
+    passt dnsmasq-base iproute2
 )
 
 # To run the lab (scripts/lab).

@@ -114,6 +114,53 @@ TEST_CASE("disks are lists of keys with doubled commas", "[cli]") {
                Contains("id=disk1"));
 }
 
+TEST_CASE("networks are a TAP interface or user mode, with keys", "[cli]") {
+    const auto nets = run({"--net", "tap=br,,0,mac=52:54:00:00:00:01,id=lan", "--net=user", "--net",
+                           "user,forward=tcp:8080:80,forward=udp:53:5353"})
+                          .config.nets;
+    REQUIRE(nets.size() == 3);
+    CHECK(nets[0].kind == NetConfig::Kind::tap);
+    CHECK(nets[0].tap == "br,0");
+    CHECK(nets[0].mac == "52:54:00:00:00:01");
+    CHECK(nets[0].id == "lan");
+    CHECK_FALSE(nets[0].bootindex);
+    CHECK_FALSE(nets[0].rom_path);
+    CHECK(nets[1].kind == NetConfig::Kind::user);
+    CHECK(nets[1].forwards.empty());
+    REQUIRE(nets[2].forwards.size() == 2);
+    CHECK(nets[2].forwards[0].protocol == PortForward::Protocol::tcp);
+    CHECK(nets[2].forwards[0].host_port == 8080);
+    CHECK(nets[2].forwards[0].guest_port == 80);
+    CHECK(nets[2].forwards[1].protocol == PortForward::Protocol::udp);
+    CHECK(nets[2].forwards[1].guest_port == 5353);
+    const auto booting =
+        run({"--firmware", "f", "--net", "tap=t,bootindex=3,rom=r.rom", "--net", "user,rom=none"})
+            .config.nets;
+    REQUIRE(booting.size() == 2);
+    CHECK(booting[0].bootindex == 3);
+    CHECK(booting[0].rom_path == "r.rom");
+    CHECK(booting[1].rom_path == "");
+
+    CHECK_THAT(run_refusal({"--net", "tap0"}), Contains("write tap=tap0"));
+    CHECK_THAT(run_refusal({"--net", "id=a"}), Contains("which network?"));
+    CHECK_THAT(run_refusal({"--net", "user,tap=a"}), Contains("two networks"));
+    CHECK_THAT(run_refusal({"--net", "user,user"}), Contains("user is given twice"));
+    CHECK_THAT(run_refusal({"--net", "user=on"}), Contains("user=: takes no value"));
+    CHECK_THAT(run_refusal({"--net", "tap="}), Contains("tap= has no value"));
+    CHECK_THAT(run_refusal({"--net", "tap=a,mac=x,mac=y"}), Contains("mac= is given twice"));
+    CHECK_THAT(run_refusal({"--net", "tap=a,forward=tcp:1:2"}), Contains("goes with user"));
+    CHECK_THAT(run_refusal({"--net", "tap=a,script=x"}),
+               Contains("script=x: unknown key") && Contains("bootindex"));
+    for (const char* forward : {"8080", "tcp:80", "tcp:0:80", "tcp:80:0", "tcp:65536:1",
+                                "tcp:1:2:3", "sctp:1:2", "tcp::2", "tcp:-1:2", ":1:2"})
+        CHECK_THAT(run_refusal({"--net", std::string("user,forward=") + forward}),
+                   Contains("not a forwarded port"));
+    CHECK_THAT(run_refusal({"--net", "tap=a,bootindex=1"}), Contains("only firmware boots"));
+    CHECK_THAT(run_refusal({"--net", "tap=a,rom=f"}), Contains("only firmware boots"));
+    CHECK_THAT(run_refusal({"--firmware", "f", "--net", "tap=a,bootindex=x"}),
+               Contains("not a boot index"));
+}
+
 TEST_CASE("a bad value is named with what is accepted and where to read on", "[cli]") {
     for (const char* size : {"0", "1", "512", "3M", "1G1", "-1", "5000001", "513G", "2T", "16E"}) {
         INFO(size);
@@ -162,6 +209,7 @@ TEST_CASE("flags that are unknown, twice, incomplete or not built are refused", 
     CHECK(run({"--cmdline=--quiet"}).config.command_line == "--quiet");
     CHECK_THAT(refusal({"run"}), StartsWith("run: nothing to boot"));
     for (const char* flag : {"--net", "--api-sock", "--config", "--timeline"})
+    for (const char* flag : {"--api-sock", "--config", "--timeline"})
         CHECK_THAT(run_refusal({flag, "x"}),
                    StartsWith(std::string(flag) + ": not in this release yet"));
 }
@@ -222,7 +270,7 @@ TEST_CASE("help fits 80 columns and shows what works and nothing else", "[cli]")
     }
     const std::string text = help_text("run");
     CHECK_THAT(text, Contains("--virtio-console") && Contains("--on-reboot"));
-    CHECK_THAT(text, !Contains("--net") && !Contains("--timeline"));
+    CHECK_THAT(text, Contains("--net tap=NAME|user") && !Contains("--timeline"));
     // The texts name the default command line; it must be the real one.
     VmConfig config;
     std::istringstream words(guest_command_line(config));

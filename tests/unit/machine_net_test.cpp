@@ -5,9 +5,12 @@
 #include "virtio/net/mac_address.h"
 #include "virtio/transport/pci/virtio_pci_device.h"
 #include "vmm/base/error.h"
+#include "vmm/machine/pc_board.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+
+#include <unistd.h>
 
 using namespace coldstart;
 using namespace coldstart::fakes;
@@ -58,6 +61,24 @@ TEST_CASE("board micro has a slot for each network", "[net]") {
     CHECK_THROWS_AS(host.address(board), UsageError);
 }
 
+TEST_CASE("board pc has a function for each network, after the disks", "[net]") {
+    VmConfig config;
+    config.disks.resize(2);
+    config.nets.resize(2);
+    config.nets[1].id = "lan";
+    const auto board = pc_board(config, {.firmware_bytes = 256 * KiB});
+    CHECK(pci_address_of(board, "disk1") == PciAddress{3, 0});
+    CHECK(pci_address_of(board, "net0") == PciAddress{4, 0});
+    CHECK(pci_address_of(board, "lan") == PciAddress{5, 0});
+    CHECK(pci_address_of(board, "rng") == PciAddress{6, 0});
+    const auto lan = std::ranges::find(board, "lan", &BoardDevice::id);
+    CHECK(lan->type == "virtio-pci");
+    CHECK(lan->function == "virtio-net");
+    CHECK(lan->unit == 1);
+    config.nets[1].id = "disk0";
+    CHECK_THROWS_AS(pc_board(config, {.firmware_bytes = 256 * KiB}), UsageError);
+}
+
 TEST_CASE("a card on PCI has the ROM of its configuration", "[net]") {
     NetHost host;
     const BoardDevice board[] = {{.id = "net0",
@@ -68,8 +89,12 @@ TEST_CASE("a card on PCI has the ROM of its configuration", "[net]") {
     const auto has_rom = [&] {
         Machine machine(board, host.with_net());
         machine.pci().config_write(0, {.device = 2}, 0x30, 4, 0xfffffffe);
-        return machine.pci().config_read(0, {.device = 2}, 0x30, 4) == 0xfffff000;
+        // The bits that stay 0 say how large it is: whole pages.
+        const std::uint32_t bar = machine.pci().config_read(0, {.device = 2}, 0x30, 4);
+        return bar != 0 && (bar & 0xfff) == 0;
     };
+    CHECK(has_rom() == (::access("/usr/lib/ipxe/qemu/pxe-virtio.rom", F_OK) == 0));
+    host.config.nets[0].rom_path = "";
     CHECK_FALSE(has_rom());
     host.config.nets[0].rom_path = rom.path();
     CHECK_THROWS_AS(has_rom(), Error); // zeros are no ROM

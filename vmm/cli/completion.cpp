@@ -121,7 +121,7 @@ std::string bash_script() {
         });
     }
     // "--disk path=F" and "--serial file=F": what stands before '=' is a key, perhaps after others.
-    out += "        'run path'|'run file'|'run socket'|'run '*,path) files=1 ;;\n"
+    out += "        'run path'|'run file'|'run socket'|'run '*,path|'run '*,rom) files=1 ;;\n"
            "        'run '*,readonly|'run readonly') words='on off' ;;\n"
            "        'run '*,format|'run format') words='raw' ;;\n"
            "        'run '*,cache|'run cache') words='writeback none unsafe' ;;\n";

@@ -34,6 +34,10 @@ void store_disk(CommandDraft& draft, const FlagSpec& flag, Value value) {
     draft.run.config.disks.push_back(parse_disk_flag(flag.name, value));
 }
 
+void store_net(CommandDraft& draft, const FlagSpec& flag, Value value) {
+    draft.run.config.nets.push_back(parse_net_flag(flag.name, value));
+}
+
 void store_serial(CommandDraft& draft, const FlagSpec& flag, Value value) {
     draft.run.config.serial = parse_serial_flag(flag.name, value);
     draft.serial_given = true;
@@ -133,6 +137,18 @@ constexpr FlagSpec run_flags[] = {
      .repeatable = true,
      .store = store_disk},
     {.group = machine,
+     .name = "--net",
+     .value = "tap=NAME|user[,KEY=VALUE...]",
+     .kind = ValueKind::keys,
+     .words = "tap=|user|forward=tcp:|forward=udp:|mac=|id=|bootindex=|rom=|rom=none",
+     .help = "a virtio network card; may be repeated. tap=NAME is an interface of the host that is "
+             "there already; user needs no privilege (passt) and takes "
+             "forward=tcp|udp:HOST:GUEST, a port of the host that leads to one of the guest, any "
+             "number of times. Other keys: mac=ADDRESS, id=NAME, and on board pc bootindex=N "
+             "and rom=FILE|none (default: iPXE for a BIOS, if the package ipxe-qemu is there).",
+     .repeatable = true,
+     .store = store_net},
+    {.group = machine,
      .name = "--no-rng",
      .help = "leave out the virtio entropy device",
      .store = [](CommandDraft& d, const FlagSpec&, Value) { d.run.config.rng = false; }},
@@ -157,7 +173,6 @@ constexpr FlagSpec run_flags[] = {
      .help = "a display adapter on board pc: none, or std, VGA with Bochs graphics (default: none)",
      .store = [](CommandDraft& d, const FlagSpec&,
                  Value v) { d.run.config.vga = v == "std" ? VgaKind::std_vga : VgaKind::none; }},
-    not_yet("--net"),
     {.group = consoles,
      .name = "--serial",
      .value = "WHERE",
@@ -255,6 +270,20 @@ void check_disk_ids(const std::vector<DiskConfig>& disks) {
     }
 }
 
+/// Settings that mean nothing without firmware.
+void check_needs_no_firmware(const VmConfig& config) {
+    if (std::any_of(config.disks.begin(), config.disks.end(),
+                    [](const DiskConfig& disk) { return disk.bus == DiskBus::sata; }))
+        throw UsageError("--disk bus=sata: only the board pc has SATA, and it boots by firmware",
+                         "add --firmware FILE, or leave bus= out");
+    for (const NetConfig& net : config.nets) {
+        if (net.bootindex || net.rom_path)
+            throw UsageError(cat("--net ", net.bootindex ? "bootindex" : "rom",
+                                 "=: only firmware boots from a network"),
+                             "add --firmware FILE, or leave it out");
+    }
+}
+
 /// What to boot, and on which board: the flags that belong together, and those that do not.
 void check_boot_source(CommandDraft& draft) {
     VmConfig& config = draft.run.config;
@@ -295,10 +324,8 @@ void check_boot_source(CommandDraft& draft) {
     if (has_firmware) {
         config.board = BoardKind::pc;
         config.boot = BootMode::firmware;
-    } else if (std::any_of(config.disks.begin(), config.disks.end(),
-                           [](const DiskConfig& disk) { return disk.bus == DiskBus::sata; })) {
-        throw UsageError("--disk bus=sata: only the board pc has SATA, and it boots by firmware",
-                         "add --firmware FILE, or leave bus= out");
+    } else {
+        check_needs_no_firmware(config);
     }
 }
 

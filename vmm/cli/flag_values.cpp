@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t max_id_chars = 64;
 constexpr std::uint64_t max_boot_index = 9999;
+constexpr std::uint64_t max_port = 65535;
 constexpr std::size_t max_disk_serial_chars = 20; // VIRTIO_BLK_ID_BYTES
 constexpr std::size_t max_socket_path_chars = sizeof(sockaddr_un::sun_path) - 1;
 constexpr double max_timeout_s = 1e9; // 31 years: keeps the deadline far from wrapping
@@ -49,23 +50,34 @@ std::vector<std::string> split_items(std::string_view text) {
     return items;
 }
 
-std::vector<KeyValue> parse_items(std::string_view flag, std::string_view text) {
+/// What differs between the flags that are lists of items.
+struct ItemRules {
+    std::string_view first;     ///< how a list begins: the remedy when the first item has no '='
+    std::string_view bare = {}; ///< the one item that has no value
+    std::string_view repeatable = {};
+};
+
+std::vector<KeyValue> parse_items(std::string_view flag, std::string_view text,
+                                  const ItemRules& rules) {
     std::vector<KeyValue> pairs;
     for (const std::string& item : split_items(text)) {
         const std::size_t equals = item.find('=');
         if (item.empty())
             throw UsageError(shown(flag, text) + ": an empty item",
                              "items are KEY=VALUE joined by single commas");
-        if (equals == std::string::npos)
+        const bool is_bare = !rules.bare.empty() && item == rules.bare;
+        if (equals == std::string::npos && !is_bare)
             throw UsageError(cat(shown(flag, text), ": '", printable(item, 60), "' has no '='"),
-                             pairs.empty() ? cat("write path=", printable(item, 60))
+                             pairs.empty() ? cat("write ", rules.first, printable(item, 60))
                                            : "items are KEY=VALUE; a comma inside a value is ',,'");
-        KeyValue pair{item.substr(0, equals), item.substr(equals + 1)};
-        if (pair.value.empty())
+        KeyValue pair{item.substr(0, equals), is_bare ? "" : item.substr(equals + 1)};
+        if (pair.value.empty() && !is_bare)
             throw UsageError(cat(shown(flag, text), ": ", printable(pair.key), "= has no value"));
-        if (std::any_of(pairs.begin(), pairs.end(),
+        if (pair.key != rules.repeatable &&
+            std::any_of(pairs.begin(), pairs.end(),
                         [&](const KeyValue& earlier) { return earlier.key == pair.key; }))
-            throw UsageError(cat(shown(flag, text), ": ", printable(pair.key), "= is given twice"));
+            throw UsageError(cat(shown(flag, text), ": ", printable(pair.key), is_bare ? "" : "=",
+                                 " is given twice"));
         pairs.push_back(std::move(pair));
     }
     return pairs;
@@ -80,6 +92,14 @@ DiskCache parse_cache(std::string_view flag, const std::string& value) {
         return DiskCache::unsafe;
     throw UsageError(shown(flag, "cache=" + value) + ": unknown cache mode",
                      "accepted: writeback, none, unsafe");
+}
+
+std::uint32_t parse_boot_index(std::string_view flag, const std::string& value) {
+    const auto index = parse_decimal(value);
+    if (!index || *index > max_boot_index)
+        throw UsageError(shown(flag, "bootindex=" + value) + ": not a boot index",
+                         cat("accepted: 0 to ", max_boot_index, ", lower ones first"));
+    return static_cast<std::uint32_t>(*index);
 }
 
 void store_disk_item(DiskConfig& disk, std::string_view flag, const KeyValue& item) {
@@ -110,14 +130,56 @@ void store_disk_item(DiskConfig& disk, std::string_view flag, const KeyValue& it
             throw UsageError(shown(flag, whole) + ": unknown bus", "accepted: virtio, sata");
         disk.bus = item.value == "sata" ? DiskBus::sata : DiskBus::virtio;
     } else if (item.key == "bootindex") {
-        const auto index = parse_decimal(item.value);
-        if (!index || *index > max_boot_index)
-            throw UsageError(shown(flag, whole) + ": not a boot index",
-                             cat("accepted: 0 to ", max_boot_index, ", lower ones first"));
-        disk.boot_index = static_cast<std::uint32_t>(*index);
+        disk.boot_index = parse_boot_index(flag, item.value);
     } else {
         throw UsageError(shown(flag, whole) + ": unknown key",
                          "accepted: path, format, readonly, id, serial, cache, bus, bootindex");
+    }
+}
+
+/// tcp:HOST:GUEST or udp:HOST:GUEST
+PortForward parse_forward(std::string_view flag, const std::string& value) {
+    const std::size_t colon = value.find(':'), second = value.find(':', colon + 1);
+    const std::string protocol = value.substr(0, colon);
+    const bool has_ports = colon != std::string::npos && second != std::string::npos;
+    const auto port = [](std::string_view digits) -> std::uint16_t { // 0: none
+        const auto number = parse_decimal(digits);
+        return static_cast<std::uint16_t>(number && *number <= max_port ? *number : 0);
+    };
+    PortForward forward;
+    if (has_ports) {
+        forward.host_port = port(value.substr(colon + 1, second - colon - 1));
+        forward.guest_port = port(value.substr(second + 1));
+    }
+    if ((protocol != "tcp" && protocol != "udp") || forward.host_port == 0 ||
+        forward.guest_port == 0)
+        throw UsageError(shown(flag, "forward=" + value) + ": not a forwarded port",
+                         "write it like forward=tcp:8080:80, the host's port and the guest's");
+    forward.protocol = protocol == "udp" ? PortForward::Protocol::udp : PortForward::Protocol::tcp;
+    return forward;
+}
+
+void store_net_item(NetConfig& net, std::string_view flag, const KeyValue& item) {
+    if (item.key == "user") {
+        if (!item.value.empty())
+            throw UsageError(cat(flag, " user=: takes no value"), "write user, or tap=NAME");
+        net.kind = NetConfig::Kind::user;
+    } else if (item.key == "tap") {
+        net.kind = NetConfig::Kind::tap;
+        net.tap = item.value;
+    } else if (item.key == "mac") {
+        net.mac = item.value;
+    } else if (item.key == "id") {
+        net.id = parse_id_flag(cat(flag, " id"), item.value);
+    } else if (item.key == "bootindex") {
+        net.bootindex = parse_boot_index(flag, item.value);
+    } else if (item.key == "rom") {
+        net.rom_path = item.value == "none" ? "" : item.value;
+    } else if (item.key == "forward") {
+        net.forwards.push_back(parse_forward(flag, item.value));
+    } else {
+        throw UsageError(shown(flag, item.key + "=" + item.value) + ": unknown key",
+                         "accepted: tap, user, forward, mac, id, bootindex, rom");
     }
 }
 
@@ -172,11 +234,29 @@ std::string parse_id_flag(std::string_view flag, std::string_view value) {
 
 DiskConfig parse_disk_flag(std::string_view flag, std::string_view value) {
     DiskConfig disk;
-    for (const KeyValue& item : parse_items(flag, value))
+    for (const KeyValue& item : parse_items(flag, value, {.first = "path="}))
         store_disk_item(disk, flag, item);
     if (disk.path.empty())
         throw UsageError(shown(flag, value) + ": path= is missing", "write path=FILE");
     return disk;
+}
+
+NetConfig parse_net_flag(std::string_view flag, std::string_view value) {
+    NetConfig net;
+    const auto items =
+        parse_items(flag, value, {.first = "tap=", .bare = "user", .repeatable = "forward"});
+    for (const KeyValue& item : items)
+        store_net_item(net, flag, item);
+    const auto ways = std::count_if(items.begin(), items.end(), [](const KeyValue& item) {
+        return item.key == "user" || item.key == "tap";
+    });
+    if (ways != 1)
+        throw UsageError(shown(flag, value) + (ways == 0 ? ": which network?" : ": two networks"),
+                         "write tap=NAME or user, one of them");
+    if (net.kind == NetConfig::Kind::tap && !net.forwards.empty())
+        throw UsageError(shown(flag, value) + ": forward= goes with user",
+                         "a TAP interface is a link of its own: reach the guest by its address");
+    return net;
 }
 
 SerialConfig parse_serial_flag(std::string_view flag, std::string_view value) {

@@ -27,6 +27,10 @@ std::string parse_id_flag(std::string_view flag, std::string_view value);
 /// a comma inside a value is written twice.
 DiskConfig parse_disk_flag(std::string_view flag, std::string_view value);
 
+/// tap=NAME or user[,forward=tcp|udp:HOST_PORT:GUEST_PORT]..., then [,mac=A][,id=NAME]
+/// [,bootindex=N][,rom=F|none]; a comma inside a value is written twice.
+NetConfig parse_net_flag(std::string_view flag, std::string_view value);
+
 /// stdio, none, pty, file=F or socket=F
 SerialConfig parse_serial_flag(std::string_view flag, std::string_view value);
 

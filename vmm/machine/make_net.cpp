@@ -10,10 +10,16 @@
 
 #include <cerrno>
 #include <fstream>
-#include <iterator>
+#include <string>
+
+#include <unistd.h>
 
 namespace coldstart {
 namespace {
+
+// For a BIOS. UEFI passes over what is in it and uses its own driver and network stack, which does
+// all that iPXE's EFI driver would.
+constexpr const char* usual_rom_path = "/usr/lib/ipxe/qemu/pxe-virtio.rom";
 
 std::unique_ptr<NetBackend> make_host_backend(const NetConfig& net, Reactor& reactor) {
     if (net.kind == NetConfig::Kind::tap)
@@ -47,17 +53,18 @@ std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const De
 }
 
 std::vector<std::byte> read_net_rom(const NetConfig& net) {
-    if (net.rom_path.empty())
+    if (net.rom_path ? net.rom_path->empty() : ::access(usual_rom_path, F_OK) != 0)
         return {};
-    std::ifstream file(net.rom_path, std::ios::binary);
+    const std::string path = net.rom_path.value_or(usual_rom_path);
+    std::ifstream file(path, std::ios::binary);
     if (!file)
-        throw system_error(cat("option ROM ", printable(net.rom_path)), errno);
+        throw system_error(cat("option ROM ", printable(path)), errno);
     std::vector<std::byte> bytes(OptionRom::max_bytes +
                                  1); // one more: it says that it is too large
     file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     bytes.resize(static_cast<std::size_t>(file.gcount()));
     if (bytes.empty())
-        throw Error(cat("option ROM ", printable(net.rom_path), ": it is empty or can't be read"));
+        throw Error(cat("option ROM ", printable(path), ": it is empty or can't be read"));
     return bytes;
 }
 

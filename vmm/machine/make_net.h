@@ -15,7 +15,8 @@ class VirtioDevice;
 /// Throws Error when the backend can't be had, UsageError when the MAC address is none.
 std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const DeviceHost& host);
 
-/// The image of the card's ROM file; empty when it has none. Throws Error.
+/// The image of the card's ROM file, or of the usual one when the configuration names none and it
+/// is there; empty when the card has no ROM. Throws Error when the file named can't be read.
 std::vector<std::byte> read_net_rom(const NetConfig& net);
 
 } // namespace coldstart

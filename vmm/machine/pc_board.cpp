@@ -92,6 +92,13 @@ std::vector<BoardDevice> virtio_functions(const VmConfig& config) {
                            .function = "virtio-blk",
                            .unit = i});
     }
+    for (std::size_t i = 0; i < config.nets.size(); ++i) {
+        const std::string& id = config.nets[i].id;
+        devices.push_back({.id = id.empty() ? cat("net", i) : id,
+                           .type = "virtio-pci",
+                           .function = "virtio-net",
+                           .unit = i});
+    }
     if (config.virtio_console)
         devices.push_back({.id = "console",
                            .type = "virtio-pci",
@@ -106,7 +113,7 @@ void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio
     constexpr std::size_t slots = last_virtio_slot - first_virtio_slot + 1;
     if (virtio.size() > slots)
         throw UsageError(cat(virtio.size(), " virtio devices: board pc has ", slots, " slots"),
-                         "give fewer disks");
+                         "give fewer disks or networks");
     std::uint8_t slot = first_virtio_slot;
     for (BoardDevice& device : virtio) {
         device.pci = PciAddress{slot++, 0};

@@ -6,39 +6,81 @@
 #include "vmm/machine/pc_board.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 namespace coldstart {
+namespace {
 
-std::vector<std::string> firmware_boot_order(const VmConfig& config,
-                                             const std::vector<BoardDevice>& board) {
-    std::vector<std::pair<std::uint32_t, std::string>> entries;
-    const bool chosen = std::any_of(config.disks.begin(), config.disks.end(),
-                                    [](const DiskConfig& disk) { return disk.boot_index; });
+struct Entry {
+    std::optional<std::uint32_t> index;
+    std::string path;
+};
+
+std::vector<Entry> disk_entries(const VmConfig& config, const std::vector<BoardDevice>& board) {
+    std::vector<Entry> entries;
     unsigned next_port = 0;
     for (std::size_t i = 0; i < config.disks.size(); ++i) {
         const DiskConfig& disk = config.disks[i];
-        const unsigned sata_port = next_port;
-        next_port += disk.bus == DiskBus::sata ? 1 : 0;
-        if (chosen && !disk.boot_index)
-            continue;
-        const std::uint32_t index = disk.boot_index.value_or(0);
         const auto where = pci_address_of(board, disk.id.empty() ? cat("disk", i) : disk.id);
         if (disk.bus == DiskBus::sata)
-            entries.emplace_back(index, boot_path_ahci(ahci_address, sata_port));
+            entries.push_back({disk.boot_index, boot_path_ahci(ahci_address, next_port++)});
         else if (where)
-            entries.emplace_back(index, boot_path_virtio_blk(*where));
+            entries.push_back({disk.boot_index, boot_path_virtio_blk(*where)});
     }
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    return entries;
+}
+
+/// The drive's port comes after those of the SATA disks.
+std::vector<Entry> cdrom_entries(const VmConfig& config) {
+    if (config.cdrom_path.empty())
+        return {};
+    const auto port = std::count_if(config.disks.begin(), config.disks.end(),
+                                    [](const auto& disk) { return disk.bus == DiskBus::sata; });
+    return {{std::nullopt, boot_path_ahci(ahci_address, static_cast<unsigned>(port))}};
+}
+
+std::vector<Entry> net_entries(const VmConfig& config, const std::vector<BoardDevice>& board) {
+    std::vector<Entry> entries;
+    for (std::size_t i = 0; i < config.nets.size(); ++i) {
+        const NetConfig& net = config.nets[i];
+        if (const auto where = pci_address_of(board, net.id.empty() ? cat("net", i) : net.id))
+            entries.push_back({net.bootindex, boot_path_network(*where)});
+    }
+    return entries;
+}
+
+void append(std::vector<Entry>& entries, const std::vector<Entry>& more) {
+    entries.insert(entries.end(), more.begin(), more.end());
+}
+
+} // namespace
+
+std::vector<std::string> firmware_boot_order(const VmConfig& config,
+                                             const std::vector<BoardDevice>& board) {
+    const std::vector<Entry> nets = net_entries(config, board);
+    std::vector<Entry> entries = disk_entries(config, board);
+    std::vector<Entry> chosen;
+    for (const std::vector<Entry>* list : {&std::as_const(entries), &nets})
+        std::copy_if(list->begin(), list->end(), std::back_inserter(chosen),
+                     [](const Entry& entry) { return entry.index.has_value(); });
+    if (!chosen.empty()) {
+        std::stable_sort(chosen.begin(), chosen.end(),
+                         [](const Entry& a, const Entry& b) { return *a.index < *b.index; });
+        append(chosen, cdrom_entries(config));
+        entries = std::move(chosen);
+    } else {
+        append(entries, cdrom_entries(config));
+        append(entries, nets);
+    }
 
     std::vector<std::string> order;
     if (!config.kernel_path.empty())
         order.push_back(boot_path_rom(linux_boot_rom_file));
-    for (auto& [index, path] : entries)
-        order.push_back(std::move(path));
-    if (!config.cdrom_path.empty())
-        order.push_back(boot_path_ahci(ahci_address, next_port));
+    for (Entry& entry : entries)
+        order.push_back(std::move(entry.path));
     return order;
 }
 

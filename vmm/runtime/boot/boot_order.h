@@ -9,8 +9,9 @@
 
 namespace coldstart {
 
-/// Lines of fw_cfg's "bootorder": the kernel handed over first, then disks with a boot index by
-/// that, or, when none has one, all in their order; the CD drive last.
+/// Lines of fw_cfg's "bootorder": the kernel handed over first, then the disks and network cards
+/// with a boot index by that, then the CD drive. When none has an index, all disks in their order,
+/// the CD drive, and the cards last, since a network may take its time to say that it boots nothing.
 std::vector<std::string> firmware_boot_order(const VmConfig& config,
                                              const std::vector<BoardDevice>& board);
 
