@@ -208,7 +208,6 @@ TEST_CASE("flags that are unknown, twice, incomplete or not built are refused", 
     CHECK_THAT(run_refusal({"extra"}), Contains("unexpected argument 'extra'"));
     CHECK(run({"--cmdline=--quiet"}).config.command_line == "--quiet");
     CHECK_THAT(refusal({"run"}), StartsWith("run: nothing to boot"));
-    for (const char* flag : {"--net", "--api-sock", "--config", "--timeline"})
     for (const char* flag : {"--api-sock", "--config", "--timeline"})
         CHECK_THAT(run_refusal({flag, "x"}),
                    StartsWith(std::string(flag) + ": not in this release yet"));
