@@ -78,6 +78,15 @@ def rom_reset_exit(env):
     expect("triple fault" in result.err, "stderr does not say why", result)
 
 
+@test("board pc: --debug-exit lets the guest choose the exit status", needs="kvm")
+def debug_exit(env):
+    result = run_firmware(env, rom(env, "rom_exit"), "--debug-exit", "--memory", "64M")
+    expect_status(result, 2 * 0x21 + 1)
+    result = coldstart(env, "run", "--firmware", rom(env, "rom_exit"), "--memory", "64M",
+                       "--timeout", "1")
+    expect_status(result, 124)
+
+
 def mbr_that_says(env, name, text):
     with open(asset(env, "IMAGES", "seed.img"), "rb") as seed:
         image = seed.read()

@@ -202,6 +202,11 @@ constexpr FlagSpec run_flags[] = {
              d.run.config.on_reboot = v == "exit" ? OnReboot::exit : OnReboot::restart;
          }},
     {.group = life,
+     .name = "--debug-exit",
+     .help = "board pc: a byte V that the guest writes to port 0xf4 ends the run with status "
+             "2 * V + 1 (isa-debug-exit)",
+     .store = [](CommandDraft& d, const FlagSpec&, Value) { d.run.config.debug_exit = true; }},
+    {.group = life,
      .name = "--timeout",
      .value = "SECONDS",
      .kind = ValueKind::text,
@@ -306,6 +311,9 @@ void check_boot_source(CommandDraft& draft) {
     if (!has_firmware && (!config.nvram_path.empty() || !config.nvram_template_path.empty()))
         throw UsageError("--nvram: a variable store without a firmware to use it",
                          "add --firmware OVMF_CODE_4M.fd");
+    if (!has_firmware && config.debug_exit)
+        throw UsageError("--debug-exit: only the board pc has the port, and it boots by firmware",
+                         "add --firmware FILE");
     if (!has_firmware && (!config.cdrom_path.empty() || config.vga != VgaKind::none))
         throw UsageError(cat(config.cdrom_path.empty() ? "--vga" : "--cdrom",
                              ": only the board pc has one, and it boots by firmware"),

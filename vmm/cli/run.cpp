@@ -98,11 +98,12 @@ class Consoles {
             debugcon_ = open_file_stream(loop, config.debugcon_path);
     }
 
-    std::map<std::string, ByteStream*, std::less<>> by_name() const {
+    std::map<std::string, ByteStream*, std::less<>> by_name() {
         std::map<std::string, ByteStream*, std::less<>> streams;
         streams["com1"] = com1_ ? com1_.get() : terminal_.get();
         if (com1_ && terminal_)
             streams["console"] = terminal_.get();
+        streams["com2"] = &nobody_;
         if (debugcon_)
             streams["debugcon"] = debugcon_.get();
         return streams;
@@ -156,6 +157,7 @@ class Consoles {
     std::unique_ptr<ByteStream> terminal_;
     std::unique_ptr<ByteStream> com1_;
     std::unique_ptr<ByteStream> debugcon_;
+    NullStream nobody_;
 };
 
 /// Empty in a graphics mode.
@@ -197,6 +199,8 @@ int report(const RunEnd& end, const VmConfig& config) {
         return exit_status::powered_off;
     case EndReason::rebooted:
         return exit_status::guest_rebooted;
+    case EndReason::guest_exited:
+        return end.status;
     case EndReason::crashed:
         std::fprintf(stderr, "coldstart: error: the guest crashed: %s\n", end.description.c_str());
         return exit_status::guest_crashed;

@@ -35,6 +35,11 @@ void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config,
                      .regions = {layout::hpet.value},
                      .gsis = {16, 17, 18, 19, 20, 21, 22, 23}});
     board.push_back({.id = "post", .type = "post-port", .regions = {0x80}});
+    // A port to plug into, although nothing is plugged in: kernels name ports by their places.
+    board.push_back(
+        {.id = "com2", .type = "uart16550", .regions = {0x2f8}, .gsis = {3}, .stream = "com2"});
+    if (config.debug_exit)
+        board.push_back({.id = "debug-exit", .type = "isa-debug-exit", .regions = {0xf4}});
     board.push_back({.id = "pvpanic", .type = "pvpanic", .regions = {0x505}});
     if (!config.debugcon_path.empty()) {
         // QEMU's port and Bochs's: what is written to either goes to the same file.

@@ -15,6 +15,7 @@ namespace coldstart {
 enum class ControlKind : std::uint8_t {
     guest_powered_off, ///< the guest entered S5
     guest_reset,       ///< the guest asked for a reset
+    guest_exited,      ///< the guest chose the exit status: `number`
     guest_panicked,    ///< the guest said so through pvpanic
     triple_fault,      ///< a vCPU shut down: `text` has the dump
     vcpu_failed,       ///< a vCPU can't go on: `text` has the dump
@@ -61,6 +62,7 @@ class ControlQueue {
             return event.kind == ControlKind::guest_powered_off ||
                    event.kind == ControlKind::guest_reset ||
                    event.kind == ControlKind::guest_panicked ||
+                   event.kind == ControlKind::guest_exited ||
                    event.kind == ControlKind::triple_fault ||
                    event.kind == ControlKind::vcpu_failed;
         });

@@ -18,12 +18,15 @@ class VirtualMachine::Power final : public PowerControl {
     void power_off() noexcept override { note(ControlKind::guest_powered_off); }
     void reset() noexcept override { note(ControlKind::guest_reset); }
     void guest_panicked() noexcept override { note(ControlKind::guest_panicked); }
+    void exit_with(std::uint8_t status) noexcept override {
+        note(ControlKind::guest_exited, status);
+    }
 
   private:
-    void note(ControlKind kind) noexcept {
+    void note(ControlKind kind, int number = 0) noexcept {
         if (machine_.vcpus_)
             machine_.vcpus_->request_park();
-        machine_.queue_.post({kind, 0, {}});
+        machine_.queue_.post({kind, number, {}});
     }
 
     VirtualMachine& machine_;
@@ -175,6 +178,8 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
         switch (event->kind) {
         case ControlKind::guest_powered_off:
             return {EndReason::powered_off, {}, 0};
+        case ControlKind::guest_exited:
+            return {EndReason::guest_exited, {}, 0, event->number};
         case ControlKind::guest_reset:
             if (boot_->reset_follows_panic(memory_))
                 return {EndReason::crashed, "its kernel panicked; the console has its last words",

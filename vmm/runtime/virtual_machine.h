@@ -35,8 +35,9 @@ namespace coldstart {
 
 enum class EndReason {
     powered_off,
-    rebooted, ///< under OnReboot::exit
-    crashed,  ///< `description` has the dump
+    rebooted,     ///< under OnReboot::exit
+    guest_exited, ///< by isa-debug-exit; `status` is what it wants
+    crashed,      ///< `description` has the dump
     timed_out,
     stopped, ///< by the host; `signal` is the one behind it, or 0
 };
@@ -45,6 +46,7 @@ struct RunEnd {
     EndReason reason = EndReason::powered_off;
     std::string description;
     int signal = 0;
+    int status = 0;
 };
 
 /// The host's side of the machine's devices; everything outlives the machine.
