@@ -101,7 +101,8 @@ TEST_CASE("disks are lists of keys with doubled commas", "[cli]") {
                Contains("size=3: unknown key") && Contains("readonly"));
     CHECK_THAT(run_refusal({"--disk", "path=a,readonly=yes"}), Contains("accepted: on, off"));
     CHECK_THAT(run_refusal({"--disk", "path=a,format=qcow2"}), Contains("qemu-img convert"));
-    CHECK_THAT(run_refusal({"--disk", "path=a,bootindex=1"}), Contains("not in this release"));
+    CHECK(run({"--disk", "path=a,bootindex=1"}).config.disks[0].boot_index == 1);
+    CHECK_THAT(run_refusal({"--disk", "path=a,bootindex=-1"}), Contains("not a boot index"));
     CHECK_THAT(run_refusal({"--disk", "path=a,"}), Contains("an empty item"));
     CHECK_THAT(run_refusal({"--disk", "path="}), Contains("path= has no value"));
     CHECK_THAT(run_refusal({"--disk", "path=a,serial=123456789012345678901"}),
