@@ -104,6 +104,7 @@ TEST_CASE("disks are lists of keys with doubled commas", "[cli]") {
     CHECK(run({"--disk", "path=a,bootindex=1"}).config.disks[0].boot_index == 1u);
     CHECK_FALSE(disks[0].boot_index);
     CHECK_THAT(run_refusal({"--disk", "path=a,bootindex=10000"}), Contains("accepted: 0 to 9999"));
+    CHECK_THAT(run_refusal({"--disk", "path=a,bootindex=-1"}), Contains("not a boot index"));
     CHECK_THAT(run_refusal({"--disk", "path=a,"}), Contains("an empty item"));
     CHECK_THAT(run_refusal({"--disk", "path="}), Contains("path= has no value"));
     CHECK_THAT(run_refusal({"--disk", "path=a,serial=123456789012345678901"}),

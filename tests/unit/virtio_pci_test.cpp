@@ -230,6 +230,15 @@ TEST_CASE("virtio-pci fields take their own width only", "[virtio]") {
     CHECK(f.transport.read_structure(common, 0x14, 2) == 0xffff);
     CHECK(f.transport.read_structure(common, 0x10, 8) == ~0ull);
     CHECK(f.transport.read_structure(common, 0x02, 4) == 0xffffffff);
+    // But for the low half of 32 bits, which is all that iPXE reads of the features.
+    f.transport.write_structure(common, 0x00, 4, 1);
+    CHECK(f.transport.read_structure(common, 0x04, 4) == 1); // VERSION_1
+    CHECK(f.transport.read_structure(common, 0x04, 2) == 1);
+    CHECK(f.transport.read_structure(common, 0x06, 2) == 0xffff);
+    f.transport.write_structure(common, 0x00, 4, 0x12345678);
+    CHECK(f.transport.read_structure(common, 0x00, 2) == 0x5678);
+    f.transport.write_structure(common, 0x00, 2, 0);
+    CHECK(f.transport.read_structure(common, 0x00, 4) == 0x12345678);
     f.transport.write_structure(common, 0x14, 4, 1);
     f.transport.write_structure(common, 0x13, 2, 0x100);
     f.transport.write_structure(common, 0x12, 4, 1 << 16);

@@ -13,7 +13,10 @@ std::uint64_t VirtioPciDevice::read_common(std::uint64_t offset, unsigned width)
     if (offset >= common::end)
         return 0;
     const bool both_halves = width == 8 && offset >= common::queue_desc && offset % 8 == 0;
-    if (!both_halves && width != common::field_bytes(offset))
+    // iPXE of 2019 (what Debian 12 has) reads the 32 bits of device_feature with a 16-bit load, and
+    // refuses the device unless that gives their low half.
+    const bool low_half = width == 2 && common::field_bytes(offset) == 4;
+    if (!both_halves && !low_half && width != common::field_bytes(offset))
         return all_ones(width);
     if (offset == common::device_status) // what a notification or a poll reads needs no lock
         return core_.state().status();
@@ -21,7 +24,7 @@ std::uint64_t VirtioPciDevice::read_common(std::uint64_t offset, unsigned width)
     std::uint64_t value = read_field(offset);
     if (both_halves)
         value |= std::uint64_t{read_field(offset + 4)} << 32;
-    return value;
+    return value & all_ones(width);
 }
 
 void VirtioPciDevice::write_common(std::uint64_t offset, unsigned width,

@@ -41,7 +41,7 @@ inline constexpr std::uint64_t structures_bytes = 0x4000;
 inline constexpr std::uint32_t notify_factor = 4; ///< bytes from one queue's doorbell to the next
 
 // The common configuration structure, 4.1.4.3: each field takes accesses of its own width; those
-// of 64 bits also as two halves.
+// of 64 bits also as two halves, and of those of 32 bits the low half can be read.
 namespace common {
 inline constexpr std::uint64_t device_feature_select = 0x00; // le32 RW
 inline constexpr std::uint64_t device_feature = 0x04;        // le32 RO
