@@ -89,7 +89,7 @@ struct VmConfig {
     bool rng = true;             ///< a virtio entropy device
     std::string post_codes_path; ///< empty: POST codes are only counted
     std::string debugcon_path;
-    bool debug_exit = false; ///< board pc: a port by which the guest chooses the exit status
+    bool debug_exit = false;      ///< board pc: a port by which the guest chooses the exit status
     VgaKind vga = VgaKind::none;  ///< a display adapter, on board pc
     std::string vga_bios_path;    ///< empty: that of Debian's package seabios, where it is there
     std::string screen_text_path; ///< the characters of a text screen at exit; empty: none
