@@ -4,17 +4,41 @@
 #include "vmm/base/error.h"
 
 #include <cerrno>
+#include <cstdint>
 
 #include <sys/mman.h>
 
 namespace coldstart {
+namespace {
+
+constexpr std::uintptr_t large_page_bytes = 2 * MiB;
+
+/// Memory at a host address that lies in its 2 MiB page where the guest's address does: only then
+/// can KVM map a large page of the host as one of the guest, 512 page faults less.
+void* map_like(Gpa base, std::size_t size_bytes) {
+    const std::size_t reserved = size_bytes + large_page_bytes;
+    void* const mapped = ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED)
+        return mapped;
+    const auto start = reinterpret_cast<std::uintptr_t>(mapped);
+    const std::uintptr_t before = (base.value - start) % large_page_bytes;
+    std::byte* const memory = static_cast<std::byte*>(mapped) + before;
+    if (before != 0)
+        ::munmap(mapped, before);
+    if (before != large_page_bytes)
+        ::munmap(memory + size_bytes, large_page_bytes - before);
+    ::madvise(memory, size_bytes, MADV_HUGEPAGE); // a host without them serves small pages
+    return memory;
+}
+
+} // namespace
 
 GuestMemory map_guest_ram(std::span<const Range> ranges) {
     std::vector<MemoryRegion> regions;
     for (const Range& range : ranges) {
         const auto size_bytes = static_cast<std::size_t>(range.size_bytes);
-        void* host = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* const host = map_like(range.base, size_bytes);
         if (host == MAP_FAILED)
             throw system_error("guest memory of " + format_byte_size(range.size_bytes), errno,
                                "give the guest less (--memory), or raise the limit (ulimit -v)");
