@@ -53,7 +53,7 @@ std::uint8_t Window::read(std::size_t offset) noexcept {
     const std::size_t address = mapped(offset);
     if (address == unmapped)
         return 0xff;
-    unsigned plane = registers_.graphics[gr_read_map];
+    unsigned plane = registers_.graphics[gr_read_map] & 3; // a restored state may say anything
     std::size_t cell = address;
     if (chained()) {
         plane = address & 3;
