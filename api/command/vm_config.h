@@ -16,6 +16,24 @@ enum class BoardKind { micro, pc };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };
 
+/// A bucket of tokens: bytes or operations. Firecracker's rate limiter, as its API document has it.
+struct TokenBucketConfig {
+    std::uint64_t size = 0;           ///< tokens it holds; 0: no limit
+    std::uint64_t refill_time_ms = 0; ///< from empty to full; 0: no limit
+    std::uint64_t one_time_burst = 0; ///< extra tokens, used first and never refilled
+
+    bool limits() const noexcept { return size != 0 && refill_time_ms != 0; }
+    bool operator==(const TokenBucketConfig&) const noexcept = default;
+};
+
+/// At most so much of a device's traffic; an absent bucket does not limit.
+struct RateLimiterConfig {
+    std::optional<TokenBucketConfig> bandwidth; ///< tokens are bytes
+    std::optional<TokenBucketConfig> operations;
+
+    bool operator==(const RateLimiterConfig&) const noexcept = default;
+};
+
 /// How a disk's host file is read and written.
 enum class DiskCache {
     writeback, ///< through the page cache; a guest flush is an fdatasync
@@ -37,6 +55,9 @@ struct DiskConfig {
     std::string serial; ///< what VIRTIO_BLK_T_GET_ID answers, up to 20 bytes; empty: the id
     DiskCache cache = DiskCache::writeback;
     DiskBus bus = DiskBus::virtio;
+    RateLimiterConfig limiter = {};
+    bool is_root = false;      ///< the guest's root: the kernel's command line names it
+    std::string partuuid = {}; ///< of the root's partition; empty: the whole disk
 };
 
 /// A port of the host whose connections go to one of the guest.
@@ -61,6 +82,32 @@ struct NetConfig {
     /// An option ROM for board pc, to boot from the network. Absent: iPXE of Debian's package
     /// ipxe-qemu, where it is there; empty: none.
     std::optional<std::string> rom_path = {};
+    std::uint16_t mtu = 0;                  ///< what the guest is told, from 68 on; 0: nothing
+    RateLimiterConfig receive_limiter = {}; ///< host to guest
+    RateLimiterConfig transmit_limiter = {};
+};
+
+/// A virtio socket device, whose host side are Unix sockets (Firecracker's docs/vsock.md).
+struct VsockConfig {
+    std::uint32_t guest_cid = 3; ///< 3..2^32-2
+    std::string uds_path;        ///< host programs connect here; the guest's go to "PATH_<port>"
+};
+
+struct BalloonConfig {
+    std::uint32_t amount_mib = 0; ///< what the guest is to give back; at most its memory
+    bool deflate_on_oom = false;
+    std::uint32_t statistics_interval_s = 0; ///< 0: the guest is not asked
+    bool free_page_hinting = false;
+    bool free_page_reporting = false;
+};
+
+/// The metadata service behind network interfaces (Firecracker's docs/mmds).
+struct MmdsConfig {
+    enum class Version { v1, v2 };
+    std::vector<std::string> interfaces; ///< ids of `nets`
+    Version version = Version::v1;
+    std::string ipv4_address = "169.254.169.254";
+    bool imds_compat = false; ///< answers are text whatever the guest accepts
 };
 
 struct SerialConfig {
@@ -87,6 +134,10 @@ struct VmConfig {
     SerialConfig serial;
     bool virtio_console = false; ///< a virtio console on this terminal instead of COM1
     bool rng = true;             ///< a virtio entropy device
+    RateLimiterConfig rng_limiter = {};
+    std::optional<VsockConfig> vsock;
+    std::optional<BalloonConfig> balloon;
+    std::optional<MmdsConfig> mmds;
     std::string post_codes_path; ///< empty: POST codes are only counted
     std::string debugcon_path;
     bool debug_exit = false;      ///< board pc: a port by which the guest chooses the exit status

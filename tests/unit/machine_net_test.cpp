@@ -36,7 +36,7 @@ struct NetHost : FakeMachineHost {
         Machine machine(board, with_net());
         MacAddress mac;
         for (unsigned i = 0; i < 6; ++i)
-            mac.bytes[i] = static_cast<std::uint8_t>(machine.find("net0")->read(0, 0x100 + i, 1));
+            mac.bytes[i] = static_cast<std::uint8_t>(machine.find("net.net0")->read(0, 0x100 + i, 1));
         return mac;
     }
 
@@ -67,21 +67,21 @@ TEST_CASE("board pc has a function for each network, after the disks", "[net]") 
     config.nets.resize(2);
     config.nets[1].id = "lan";
     const auto board = pc_board(config, {.firmware_bytes = 256 * KiB});
-    CHECK(pci_address_of(board, "disk1") == PciAddress{3, 0});
-    CHECK(pci_address_of(board, "net0") == PciAddress{4, 0});
-    CHECK(pci_address_of(board, "lan") == PciAddress{5, 0});
+    CHECK(pci_address_of(board, "disk.disk1") == PciAddress{3, 0});
+    CHECK(pci_address_of(board, "net.net0") == PciAddress{4, 0});
+    CHECK(pci_address_of(board, "net.lan") == PciAddress{5, 0});
     CHECK(pci_address_of(board, "rng") == PciAddress{6, 0});
-    const auto lan = std::ranges::find(board, "lan", &BoardDevice::id);
+    const auto lan = std::ranges::find(board, "net.lan", &BoardDevice::id);
     CHECK(lan->type == "virtio-pci");
     CHECK(lan->function == "virtio-net");
     CHECK(lan->unit == 1);
-    config.nets[1].id = "disk0";
+    config.nets[1].id = "net0";
     CHECK_THROWS_AS(pc_board(config, {.firmware_bytes = 256 * KiB}), UsageError);
 }
 
 TEST_CASE("a card on PCI has the ROM of its configuration", "[net]") {
     NetHost host;
-    const BoardDevice board[] = {{.id = "net0",
+    const BoardDevice board[] = {{.id = "net.net0",
                                   .type = "virtio-pci",
                                   .pci = PciAddress{.device = 2},
                                   .function = "virtio-net"}};

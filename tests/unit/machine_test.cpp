@@ -193,11 +193,11 @@ TEST_CASE("board micro has the devices its configuration asks for", "[machine]")
     config.disks[1].id = "data";
     const std::vector<BoardDevice> board = micro_board(config);
     CHECK(ids(board) ==
-          Ids{"i8042", "cmos", "pm", "post", "pvpanic", "disk0", "data", "console", "rng"});
-    CHECK(by_id(board, "data").function == "virtio-blk");
-    CHECK(by_id(board, "data").unit == 1);
-    CHECK(by_id(board, "data").regions == std::vector<std::uint64_t>{0xd0001000});
-    CHECK(by_id(board, "disk0").gsis == std::vector<std::uint32_t>{16});
+          Ids{"i8042", "cmos", "pm", "post", "pvpanic", "disk.disk0", "disk.data", "console", "rng"});
+    CHECK(by_id(board, "disk.data").function == "virtio-blk");
+    CHECK(by_id(board, "disk.data").unit == 1);
+    CHECK(by_id(board, "disk.data").regions == std::vector<std::uint64_t>{0xd0001000});
+    CHECK(by_id(board, "disk.disk0").gsis == std::vector<std::uint32_t>{16});
     config.serial = {SerialConfig::Kind::file, "out"};
     CHECK(ids(micro_board(config))[0] == "com1");
 }

@@ -42,9 +42,9 @@ TEST_CASE("board pc: firmware ends at 4 GiB and its variables end where it begin
 TEST_CASE("board pc: virtio functions stand in slots of their own, SATA disks on one controller",
           "[board]") {
     const auto board = pc_board(config_with_disks(), small_rom);
-    CHECK(pci_address_of(board, "disk0") == PciAddress{2, 0});
-    CHECK(pci_address_of(board, "disk2") == PciAddress{3, 0});
-    CHECK(find(board, "disk1") == nullptr);
+    CHECK(pci_address_of(board, "disk.disk0") == PciAddress{2, 0});
+    CHECK(pci_address_of(board, "disk.disk2") == PciAddress{3, 0});
+    CHECK(find(board, "disk.disk1") == nullptr);
     CHECK(pci_address_of(board, "ahci") == PciAddress{31, 2});
     std::set<PciAddress> taken;
     for (const BoardDevice& device : board) {

@@ -1,5 +1,6 @@
 #include "vmm/cli/flag_table.h"
 
+#include "api/command/device_names.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/cli/flag_values.h"
@@ -264,10 +265,10 @@ constexpr FlagSpec doctor_flags[] = {
 };
 
 /// Two disks must not answer to one id; an empty one becomes disk0, disk1, ... by position.
-void check_disk_ids(const std::vector<DiskConfig>& disks) {
+void check_disk_ids(const VmConfig& config) {
     std::vector<std::string> ids;
-    for (const DiskConfig& disk : disks) {
-        std::string id = disk.id.empty() ? cat("disk", ids.size()) : disk.id;
+    for (std::size_t i = 0; i < config.disks.size(); ++i) {
+        std::string id = disk_name(config, i);
         if (std::find(ids.begin(), ids.end(), id) != ids.end())
             throw UsageError(cat("--disk id=", id, ": two disks have this id"),
                              "give each an id of its own");
@@ -347,7 +348,7 @@ Command finish_run(CommandDraft& draft) {
         if (!draft.serial_given)
             config.serial.kind = SerialConfig::Kind::none;
     }
-    check_disk_ids(config.disks);
+    check_disk_ids(config);
     return draft.run;
 }
 

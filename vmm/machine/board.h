@@ -23,7 +23,7 @@ namespace coldstart {
 inline constexpr std::uint64_t unplaced = ~std::uint64_t{0};
 
 struct BoardDevice {
-    std::string id = {};   ///< unique in the machine: "com1", "disk0"
+    std::string id = {};   ///< unique in the machine: "com1", "disk.rootfs"
     std::string type = {}; ///< its name in the catalogue
     /// One a region of the device: port or GPA, or `unplaced` where the guest decides.
     std::vector<std::uint64_t> regions = {};
@@ -40,9 +40,6 @@ struct BoardDevice {
 /// the first disk is its first. Throws UsageError when two ids are the same or there are more
 /// virtio devices than slots.
 std::vector<BoardDevice> micro_board(const VmConfig& config);
-
-/// Throws UsageError when two devices have the same id.
-void check_board_ids(const std::vector<BoardDevice>& board);
 
 /// How many virtio devices board micro takes: one for each interrupt that is free.
 std::size_t micro_virtio_slots() noexcept;

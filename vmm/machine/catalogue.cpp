@@ -1,5 +1,6 @@
 #include "vmm/machine/catalogue.h"
 
+#include "api/command/device_names.h"
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/ahci/ahci_controller.h"
 #include "devices/ahci/ata_disk.h"
@@ -182,10 +183,9 @@ std::unique_ptr<Device> make_ahci(const BoardDevice& entry, const DeviceHost& ho
         const DiskConfig& disk = host.config.disks[i];
         if (disk.bus != DiskBus::sata)
             continue;
-        const std::string id = disk.id.empty() ? cat("disk", i) : disk.id;
-        drives.push_back(
-            std::make_unique<AtaDisk>(std::make_unique<RawDisk>(image_of(disk), host.reactor),
-                                      disk.serial.empty() ? id : disk.serial));
+        drives.push_back(std::make_unique<AtaDisk>(
+            std::make_unique<RawDisk>(image_of(disk), host.reactor),
+            disk.serial.empty() ? disk_name(host.config, i) : disk.serial));
     }
     if (!host.config.cdrom_path.empty()) {
         const RawDiskOptions image{.path = host.config.cdrom_path, .read_only = true};
@@ -203,7 +203,7 @@ std::unique_ptr<Device> make_ahci(const BoardDevice& entry, const DeviceHost& ho
 std::unique_ptr<VirtioDevice> make_virtio_blk(const BoardDevice& entry, const DeviceHost& host) {
     const DiskConfig& disk = host.config.disks.at(entry.unit);
     VirtioBlkOptions options;
-    options.serial = disk.serial.empty() ? entry.id : disk.serial;
+    options.serial = disk.serial.empty() ? disk_name(host.config, entry.unit) : disk.serial;
     return std::make_unique<VirtioBlk>(std::make_unique<RawDisk>(image_of(disk), host.reactor),
                                        options);
 }

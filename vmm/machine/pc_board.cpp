@@ -4,6 +4,7 @@
 #include "devices/vga/vga_legacy.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/common_devices.h"
 #include "vmm/machine/layout.h"
 
 #include <algorithm>
@@ -17,9 +18,7 @@ constexpr std::uint8_t last_virtio_slot = 30; // 31 is the chipset's own
 
 void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config,
                         const PcFacts& facts) {
-    if (config.serial.kind != SerialConfig::Kind::none)
-        board.push_back(
-            {.id = "com1", .type = "uart16550", .regions = {0x3f8}, .gsis = {4}, .stream = "com1"});
+    append(board, com1_devices(config));
     board.push_back({.id = "i8042", .type = "i8042", .regions = {0x60, 0x64}, .gsis = {1}});
     board.push_back(
         {.id = "cmos",
@@ -41,13 +40,7 @@ void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config,
     if (config.debug_exit)
         board.push_back({.id = "debug-exit", .type = "isa-debug-exit", .regions = {0xf4}});
     board.push_back({.id = "pvpanic", .type = "pvpanic", .regions = {0x505}});
-    if (!config.debugcon_path.empty()) {
-        // QEMU's port and Bochs's: what is written to either goes to the same file.
-        board.push_back(
-            {.id = "debugcon", .type = "debugcon", .regions = {0x402}, .stream = "debugcon"});
-        board.push_back(
-            {.id = "debugcon-e9", .type = "debugcon", .regions = {0xe9}, .stream = "debugcon"});
-    }
+    append(board, debugcon_devices(config));
 }
 
 void add_firmware(std::vector<BoardDevice>& board, const PcFacts& facts) {
@@ -85,35 +78,6 @@ void add_chosen_functions(std::vector<BoardDevice>& board, const VmConfig& confi
         board.push_back({.id = "ahci", .type = "ahci", .pci = ahci_address});
 }
 
-/// What stands in the slots, in the order in which a guest finds it.
-std::vector<BoardDevice> virtio_functions(const VmConfig& config) {
-    std::vector<BoardDevice> devices;
-    for (std::size_t i = 0; i < config.disks.size(); ++i) {
-        if (config.disks[i].bus != DiskBus::virtio)
-            continue;
-        const std::string& id = config.disks[i].id;
-        devices.push_back({.id = id.empty() ? cat("disk", i) : id,
-                           .type = "virtio-pci",
-                           .function = "virtio-blk",
-                           .unit = i});
-    }
-    for (std::size_t i = 0; i < config.nets.size(); ++i) {
-        const std::string& id = config.nets[i].id;
-        devices.push_back({.id = id.empty() ? cat("net", i) : id,
-                           .type = "virtio-pci",
-                           .function = "virtio-net",
-                           .unit = i});
-    }
-    if (config.virtio_console)
-        devices.push_back({.id = "console",
-                           .type = "virtio-pci",
-                           .function = "virtio-console",
-                           .stream = "console"});
-    if (config.rng)
-        devices.push_back({.id = "rng", .type = "virtio-pci", .function = "virtio-rng"});
-    return devices;
-}
-
 void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio) {
     constexpr std::size_t slots = last_virtio_slot - first_virtio_slot + 1;
     if (virtio.size() > slots)
@@ -134,7 +98,7 @@ std::vector<BoardDevice> pc_board(const VmConfig& config, const PcFacts& facts) 
     add_chipset(board);
     add_legacy_devices(board, config, facts);
     add_chosen_functions(board, config);
-    add_virtio(board, virtio_functions(config));
+    add_virtio(board, virtio_devices(config, "virtio-pci"));
     check_board_ids(board);
     return board;
 }

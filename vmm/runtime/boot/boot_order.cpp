@@ -1,5 +1,6 @@
 #include "vmm/runtime/boot/boot_order.h"
 
+#include "api/command/device_names.h"
 #include "firmware-loaders/option_rom/option_rom.h"
 #include "vmm/base/text.h"
 #include "vmm/machine/fw_cfg_items_boot_order.h"
@@ -24,7 +25,7 @@ std::vector<Entry> disk_entries(const VmConfig& config, const std::vector<BoardD
     unsigned next_port = 0;
     for (std::size_t i = 0; i < config.disks.size(); ++i) {
         const DiskConfig& disk = config.disks[i];
-        const auto where = pci_address_of(board, disk.id.empty() ? cat("disk", i) : disk.id);
+        const auto where = pci_address_of(board, disk_device_id(config, i));
         if (disk.bus == DiskBus::sata)
             entries.push_back({disk.boot_index, boot_path_ahci(ahci_address, next_port++)});
         else if (where)
@@ -46,7 +47,7 @@ std::vector<Entry> net_entries(const VmConfig& config, const std::vector<BoardDe
     std::vector<Entry> entries;
     for (std::size_t i = 0; i < config.nets.size(); ++i) {
         const NetConfig& net = config.nets[i];
-        if (const auto where = pci_address_of(board, net.id.empty() ? cat("net", i) : net.id))
+        if (const auto where = pci_address_of(board, net_device_id(config, i)))
             entries.push_back({net.bootindex, boot_path_network(*where)});
     }
     return entries;
