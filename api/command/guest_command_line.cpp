@@ -55,23 +55,32 @@ std::string default_command_line(const VmConfig& config) {
     return text;
 }
 
-/// The first virtio disk, or the first SATA disk where there is no other.
-std::string root_disk(const std::vector<DiskConfig>& disks) {
-    const auto found = std::find_if(disks.begin(), disks.end(), [](const DiskConfig& disk) {
-        return disk.bus == DiskBus::virtio;
-    });
-    const bool is_virtio = found != disks.end();
-    const DiskConfig& disk = is_virtio ? *found : disks.front();
-    return std::string(is_virtio ? "root=/dev/vda" : "root=/dev/sda") +
-           (disk.read_only ? " ro" : " rw");
+std::string root_word(const DiskConfig& disk) {
+    std::string word = "root=";
+    if (!disk.partuuid.empty())
+        word += "PARTUUID=" + disk.partuuid;
+    else
+        word += disk.bus == DiskBus::virtio ? "/dev/vda" : "/dev/sda";
+    return word + (disk.read_only ? " ro" : " rw");
 }
 
 } // namespace
 
+void choose_root_disk(VmConfig& config) {
+    if (config.disks.empty() || config.initrd_path)
+        return;
+    const auto found =
+        std::find_if(config.disks.begin(), config.disks.end(),
+                     [](const DiskConfig& disk) { return disk.bus == DiskBus::virtio; });
+    (found != config.disks.end() ? *found : config.disks.front()).is_root = true;
+}
+
 std::string guest_command_line(const VmConfig& config) {
     std::string text = config.command_line ? *config.command_line : default_command_line(config);
-    if (!config.disks.empty() && !config.initrd_path && !has_word(text, "root="))
-        append_word(text, root_disk(config.disks));
+    const auto root = std::find_if(config.disks.begin(), config.disks.end(),
+                                   [](const DiskConfig& disk) { return disk.is_root; });
+    if (root != config.disks.end() && !has_word(text, "root="))
+        append_word(text, root_word(*root));
     if (!has_word(text, "reboot="))
         append_word(text, "reboot=panic_warm");
     return text;

@@ -9,10 +9,14 @@
 namespace coldstart {
 
 /// `config.command_line`, or the default of the board; then, unless the text has such a word:
-///  "root=/dev/vda rw" (or "ro")  when there is a disk, and no initrd to find the root by itself;
-///                                /dev/sda when all disks are on SATA
+///  "root=/dev/vda rw" (or "ro")  when a disk is the root: it is the first on its bus; /dev/sda on
+///                                SATA, PARTUUID=... where the configuration names a partition
 ///  "reboot=panic_warm"           so that a reset after a kernel panic can be told from a reboot
 std::string guest_command_line(const VmConfig& config);
+
+/// Makes the first virtio disk the root, or the first SATA disk where there is no other; none when
+/// an initrd is there to find the root by itself.
+void choose_root_disk(VmConfig& config);
 
 /// Whether, under this command line, Linux resets warm after a panic and cold otherwise. It says
 /// which by the word at 0x472, 0x1234 for warm (IBM PC's reset flag; arch/x86/kernel/reboot.c).

@@ -15,6 +15,9 @@ enum class BootMode { automatic, linux64, pvh, firmware };
 enum class BoardKind { micro, pc };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };
+/// What guest memory is made of: the host's choice, huge pages of hugetlbfs, or small pages that
+/// the host may merge into large ones.
+enum class HugePages { none, hugetlbfs_2m, transparent };
 
 /// A bucket of tokens: bytes or operations. Firecracker's rate limiter, as its API document has it.
 struct TokenBucketConfig {
@@ -55,6 +58,7 @@ struct DiskConfig {
     std::string serial; ///< what VIRTIO_BLK_T_GET_ID answers, up to 20 bytes; empty: the id
     DiskCache cache = DiskCache::writeback;
     DiskBus bus = DiskBus::virtio;
+    bool async_engine = false; ///< what a client of Firecracker asked for; requests go by io_uring
     RateLimiterConfig limiter = {};
     bool is_root = false;      ///< the guest's root: the kernel's command line names it
     std::string partuuid = {}; ///< of the root's partition; empty: the whole disk
@@ -113,7 +117,17 @@ struct MmdsConfig {
 struct SerialConfig {
     enum class Kind { stdio, none, file, socket, pty };
     Kind kind = Kind::stdio;
-    std::string path; ///< of `file` and `socket`
+    std::string path;                              ///< of `file` and `socket`
+    std::optional<TokenBucketConfig> limiter = {}; ///< of the output's bytes; what is more is lost
+};
+
+/// The log file in Firecracker's form.
+struct LoggerConfig {
+    std::optional<std::string> path;
+    std::optional<std::string> level; ///< a name as LogLevel has it; "Info" at first
+    std::optional<bool> show_level;
+    std::optional<bool> show_origin;
+    std::optional<std::string> module; ///< taken and without effect: there are no modules
 };
 
 struct VmConfig {
@@ -128,6 +142,10 @@ struct VmConfig {
     std::optional<std::string> command_line; ///< absent: the default of the board
     std::uint32_t cpus = 1;                  ///< 1..max_cpus
     std::uint64_t memory_bytes = 256 * MiB;
+    bool smt = false;               ///< pairs of vCPUs are threads of a core
+    bool track_dirty_pages = false; ///< kept for snapshots
+    HugePages huge_pages = HugePages::none;
+    std::optional<std::string> cpu_template; ///< "None", or not said
     std::vector<DiskConfig> disks;
     std::string cdrom_path; ///< an ISO image in a SATA CD drive; empty: no drive
     std::vector<NetConfig> nets;
@@ -145,6 +163,8 @@ struct VmConfig {
     std::string vga_bios_path;    ///< empty: that of Debian's package seabios, where it is there
     std::string screen_text_path; ///< the characters of a text screen at exit; empty: none
     std::string screenshot_path;  ///< a PNG of the screen at exit; empty: none
+    std::optional<LoggerConfig> logger;
+    std::string metrics_path; ///< counters in Firecracker's form; empty: none
     OnReboot on_reboot = OnReboot::restart;
     std::optional<double> timeout_s;
 };

@@ -281,6 +281,7 @@ TEST_CASE("help fits 80 columns and shows what works and nothing else", "[cli]")
 TEST_CASE("the guest's command line finds its root disk", "[cli]") {
     VmConfig config;
     config.disks.push_back({.id = "", .path = "a", .read_only = false, .serial = ""});
+    choose_root_disk(config);
     CHECK_THAT(guest_command_line(config), Contains(" root=/dev/vda rw"));
     config.disks[0].read_only = true;
     CHECK_THAT(guest_command_line(config), Contains(" root=/dev/vda ro"));
@@ -294,6 +295,8 @@ TEST_CASE("the guest's command line finds its root disk", "[cli]") {
     CHECK(guest_command_line(config) == "nfsroot=x reboot=t root=/dev/vda ro");
     config.command_line.reset();
     config.initrd_path = "i";
+    config.disks[0].is_root = false;
+    choose_root_disk(config);
     CHECK_THAT(guest_command_line(config), !Contains("root="));
     config.virtio_console = true;
     CHECK_THAT(guest_command_line(config), StartsWith("console=hvc0 "));

@@ -220,6 +220,6 @@ TEST_CASE("board micro gives every virtio device an interrupt of its own", "[mac
     CHECK_THROWS_WITH(micro_board(config), Catch::Contains("16 slots"));
     CHECK_THROWS_AS(micro_board(config), UsageError);
     config.rng = false;
-    config.disks[3].id = "com1";
-    CHECK_THROWS_WITH(micro_board(config), Catch::Contains("\"com1\""));
+    config.disks[3].id = "data";
+    CHECK_THROWS_WITH(micro_board(config), Catch::Contains("\"disk.data\""));
 }

@@ -63,7 +63,7 @@ TEST_CASE("board pc refuses more virtio devices than slots, and an id twice", "[
     config.disks.emplace_back().path = "one more";
     CHECK_THROWS_AS(pc_board(config, small_rom), UsageError);
     config.disks.resize(2);
-    config.disks[1].id = "com1";
+    config.disks[1].id = "disk0";
     CHECK_THROWS_AS(pc_board(config, small_rom), UsageError);
 }
 

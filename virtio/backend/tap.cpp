@@ -35,30 +35,6 @@ Error refused(const std::string& name, int error) {
     }
 }
 
-UniqueFd open_tap(const std::string& name) {
-    if (name.empty() || name.size() >= IFNAMSIZ || name.find('%') != std::string::npos)
-        throw UsageError(cat("TAP interface \"", printable(name), "\": impossible name"),
-                         cat("a name has 1 to ", IFNAMSIZ - 1, " characters"));
-    // Asked for a name that is not there, the kernel would make an interface, for those who may,
-    // that leads nowhere and is gone with this process.
-    if (::if_nametoindex(name.c_str()) == 0)
-        throw Error(cat("TAP interface ", printable(name), ": there is none"), how_to_make(name));
-    UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    if (!fd)
-        throw system_error("/dev/net/tun", errno,
-                           errno == ENOENT || errno == ENODEV ? "load the module: modprobe tun"
-                                                              : "");
-    ifreq request{};
-    std::memcpy(request.ifr_name, name.data(), name.size());
-    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0)
-        throw refused(name, errno);
-    int header_bytes = NetBackend::header_bytes;
-    if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0)
-        throw system_error(cat("TAP interface ", name, ": TUNSETVNETHDRSZ"), errno);
-    return fd;
-}
-
 unsigned kernel_bits(NetOffloads offloads) noexcept {
     if (!offloads.checksum)
         return 0;
@@ -76,8 +52,34 @@ constexpr NetOffloads every_offload{.checksum = true, .tso4 = true, .tso6 = true
 
 } // namespace
 
+UniqueFd open_tap(const std::string& name, TapMissing missing) {
+    if (name.empty() || name.size() >= IFNAMSIZ || name.find('%') != std::string::npos)
+        throw UsageError(cat("TAP interface \"", printable(name), "\": impossible name"),
+                         cat("a name has 1 to ", IFNAMSIZ - 1, " characters"));
+    // Asked for a name that is not there, the kernel would make an interface, for those who may,
+    // that leads nowhere and is gone with this process.
+    if (missing == TapMissing::refuse && ::if_nametoindex(name.c_str()) == 0)
+        throw Error(cat("TAP interface ", printable(name), ": there is none"), how_to_make(name));
+    UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (!fd)
+        throw system_error("/dev/net/tun", errno,
+                           errno == ENOENT || errno == ENODEV ? "load the module: modprobe tun"
+                                                              : "");
+    ifreq request{};
+    std::memcpy(request.ifr_name, name.data(), name.size());
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0)
+        throw refused(name, errno);
+    int header_bytes = NetBackend::header_bytes;
+    if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0)
+        throw system_error(cat("TAP interface ", name, ": TUNSETVNETHDRSZ"), errno);
+    return fd;
+}
+
 TapBackend::TapBackend(const std::string& name, Reactor& reactor)
-    : fd_(open_tap(name)), watch_(reactor) {
+    : TapBackend(open_tap(name, TapMissing::refuse), reactor) {}
+
+TapBackend::TapBackend(UniqueFd tap, Reactor& reactor) : fd_(std::move(tap)), watch_(reactor) {
     if (::ioctl(fd_.get(), TUNSETOFFLOAD, kernel_bits(every_offload)) == 0)
         offloads_ = every_offload;
     set_guest_offloads({});

@@ -2,7 +2,7 @@
 // Source: Linux Documentation/networking/tuntap.rst; the virtio-net header of its frames, 12 bytes
 // as IFF_VNET_HDR and TUNSETVNETHDRSZ give it, is the guest's own.
 //
-// The interface must be there: who makes, bridges and takes it away is the host's administrator,
+// For `run` the interface must be there: who makes, bridges and takes it away is the host's administrator,
 // and a user who owns it (`ip tuntap add ... user`) needs no privilege.
 // Missing: several queues, UDP segmentation (UFO, USO), vhost-net, macvtap.
 #pragma once
@@ -14,10 +14,22 @@
 
 namespace coldstart {
 
+/// What to do when there is no interface of that name.
+enum class TapMissing {
+    refuse,
+    make ///< one that is gone with its last descriptor; needs privilege
+};
+
+/// The interface, open as TapBackend wants it. Throws Error when there is none and none is made,
+/// it is no TAP, or it is another's.
+UniqueFd open_tap(const std::string& name, TapMissing missing);
+
 class TapBackend final : public NetBackend {
   public:
     /// Throws Error when there is no interface `name`, it is no TAP, or it is another's.
     TapBackend(const std::string& name, Reactor& reactor);
+    /// Of open_tap().
+    TapBackend(UniqueFd tap, Reactor& reactor);
     /// For tests: `fd` is as an open TAP, a datagram a frame.
     TapBackend(UniqueFd fd, NetOffloads offloads, Reactor& reactor);
 

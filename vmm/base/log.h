@@ -23,20 +23,34 @@ void set_log_level(LogLevel level) noexcept;
 void set_log_name(std::string name);
 bool log_enabled(LogLevel level) noexcept;
 
-/// Writes "coldstart: LEVEL: text\n".
-void log_line(LogLevel level, std::string_view text) noexcept;
+/// How a line begins.
+struct LogStyle {
+    /// "YYYY-MM-DDTHH:MM:SS.nnnnnnnnn [NAME:THREAD] " in UTC, as Firecracker's; else "coldstart: ".
+    bool firecracker = false;
+    bool show_level = false;  ///< of Firecracker's: [NAME:THREAD:LEVEL]
+    bool show_origin = false; ///< of Firecracker's: [...:FILE:LINE]
+};
+void set_log_style(LogStyle style) noexcept;
 
-inline void log_error(std::string_view text) noexcept {
-    log_line(LogLevel::error, text);
+/// Writes "coldstart: LEVEL: text\n", or as the style says.
+void log_line(LogLevel level, std::string_view text, const char* file = __builtin_FILE(),
+              int line = __builtin_LINE()) noexcept;
+
+inline void log_error(std::string_view text, const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE()) noexcept {
+    log_line(LogLevel::error, text, file, line);
 }
-inline void log_warn(std::string_view text) noexcept {
-    log_line(LogLevel::warn, text);
+inline void log_warn(std::string_view text, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE()) noexcept {
+    log_line(LogLevel::warn, text, file, line);
 }
-inline void log_info(std::string_view text) noexcept {
-    log_line(LogLevel::info, text);
+inline void log_info(std::string_view text, const char* file = __builtin_FILE(),
+                     int line = __builtin_LINE()) noexcept {
+    log_line(LogLevel::info, text, file, line);
 }
-inline void log_debug(std::string_view text) noexcept {
-    log_line(LogLevel::debug, text);
+inline void log_debug(std::string_view text, const char* file = __builtin_FILE(),
+                      int line = __builtin_LINE()) noexcept {
+    log_line(LogLevel::debug, text, file, line);
 }
 
 /// Lets the first `burst` lines through and then falls silent, so that a guest can't fill a disk.

@@ -1,6 +1,7 @@
 #include "vmm/cli/flag_table.h"
 
 #include "api/command/device_names.h"
+#include "api/command/guest_command_line.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/cli/flag_values.h"
@@ -349,6 +350,7 @@ Command finish_run(CommandDraft& draft) {
             config.serial.kind = SerialConfig::Kind::none;
     }
     check_disk_ids(config);
+    choose_root_disk(config);
     return draft.run;
 }
 

@@ -6,7 +6,7 @@
 #include "vmm/base/unique_fd.h"
 #include "vmm/cli/escape_filter.h"
 #include "vmm/cli/front.h"
-#include "vmm/cli/post_code_log.h"
+#include "vmm/runtime/control/post_code_log.h"
 #include "vmm/cli/terminal.h"
 #include "vmm/runtime/screen/png.h"
 #include "vmm/runtime/streams/streams.h"

@@ -1,5 +1,6 @@
 #include "vmm/machine/make_net.h"
 
+#include "api/command/device_names.h"
 #include "virtio/backend/passt.h"
 #include "virtio/backend/stream_net.h"
 #include "virtio/backend/tap.h"
@@ -35,7 +36,8 @@ std::unique_ptr<NetBackend> make_host_backend(const NetConfig& net, Reactor& rea
 MacAddress address_of(const NetConfig& net, const BoardDevice& entry, const VmConfig& config) {
     // With the TAP's name in it, two machines on one bridge have different addresses.
     if (net.mac.empty())
-        return MacAddress::derived_from(cat(config.id, "/", entry.id, "/", net.tap));
+        return MacAddress::derived_from(
+            cat(config.id, "/", net_name(config, entry.unit), "/", net.tap));
     if (const auto mac = MacAddress::parse(net.mac))
         return *mac;
     throw UsageError(cat(entry.id, ": \"", printable(net.mac), "\" is no address of a card"),

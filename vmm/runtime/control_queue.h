@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,12 +23,14 @@ enum class ControlKind : std::uint8_t {
     power_button,      ///< the host presses the button; `number` is the signal behind it, or 0
     pause_or_resume,   ///< the host stops the guest where it is, or lets it go on
     stop, ///< the host ends the machine at once; `number` is the signal behind it, or 0
+    call, ///< `call` is to be made on the control thread
 };
 
 struct ControlEvent {
     ControlKind kind = ControlKind::stop;
     int number = 0;
-    std::string text;
+    std::string text = {};
+    std::function<void()> call = {};
 };
 
 class ControlQueue {

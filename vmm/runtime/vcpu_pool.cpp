@@ -44,7 +44,11 @@ void VcpuPool::start(std::vector<std::unique_ptr<Vcpu>> vcpus) {
     for (const auto& vcpu : vcpus_) {
         // As if it had been parked before: rest() expects the request to be set.
         vcpu->request_exit();
-        threads_.emplace_back([this, &target = *vcpu] { thread_main(target); });
+        if (counters_.size() <= threads_.size())
+            counters_.push_back(std::make_unique<Counters>());
+        threads_.emplace_back([this, &target = *vcpu, &counters = *counters_[threads_.size()]] {
+            thread_main(target, counters);
+        });
         ::pthread_setname_np(threads_.back().native_handle(), cat("vcpu", vcpu->index()).c_str());
     }
 }
@@ -144,16 +148,32 @@ void VcpuPool::carry_out_mmio(const GuestAccess& access) noexcept {
     }
 }
 
-void VcpuPool::thread_main(Vcpu& vcpu) noexcept {
+ExitCounts VcpuPool::exit_counts() const noexcept {
+    ExitCounts sum;
+    const auto add = [](std::uint64_t& to, const std::atomic<std::uint64_t>& from) {
+        to += from.load(std::memory_order_relaxed);
+    };
+    for (const auto& counters : counters_) {
+        add(sum.io_in, counters->reads[static_cast<std::size_t>(BusKind::pio)]);
+        add(sum.io_out, counters->writes[static_cast<std::size_t>(BusKind::pio)]);
+        add(sum.mmio_read, counters->reads[static_cast<std::size_t>(BusKind::mmio)]);
+        add(sum.mmio_write, counters->writes[static_cast<std::size_t>(BusKind::mmio)]);
+    }
+    return sum;
+}
+
+void VcpuPool::thread_main(Vcpu& vcpu, Counters& counters) noexcept {
     if (!rest(vcpu))
         return;
     for (;;) {
         const ExitKind kind = vcpu.run();
         switch (kind) {
         case ExitKind::io:
+            counters.count(BusKind::pio, vcpu.access().is_write);
             carry_out_io(vcpu.access());
             break;
         case ExitKind::mmio:
+            counters.count(BusKind::mmio, vcpu.access().is_write);
             carry_out_mmio(vcpu.access());
             break;
         case ExitKind::interrupted:

@@ -12,6 +12,7 @@
 #include "vmm/kvm/vcpu.h"
 #include "vmm/machine/bus.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -27,6 +28,11 @@ struct VcpuStop {
     ExitKind kind = ExitKind::failure;
     bool emulation_failed = false;
     std::string description; ///< several lines, for a person; empty for reset and power-off events
+};
+
+/// Exits to the monitor since the machine was made.
+struct ExitCounts {
+    std::uint64_t io_in = 0, io_out = 0, mmio_read = 0, mmio_write = 0;
 };
 
 class VcpuPool {
@@ -53,11 +59,23 @@ class VcpuPool {
     void stop() noexcept;
 
     std::size_t size() const noexcept { return vcpus_.size(); }
+    /// Of all vCPUs; while they run, as of a moment ago.
+    ExitCounts exit_counts() const noexcept;
 
   private:
     enum class Wish : std::uint8_t { run, park, end };
 
-    void thread_main(Vcpu& vcpu) noexcept;
+    /// One vCPU's exits, on a cache line of its own; its thread alone writes.
+    struct alignas(64) Counters {
+        std::atomic<std::uint64_t> reads[2]{}, writes[2]{}; ///< by BusKind
+
+        void count(BusKind bus, bool is_write) noexcept {
+            auto& counter = (is_write ? writes : reads)[static_cast<std::size_t>(bus)];
+            counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        }
+    };
+
+    void thread_main(Vcpu& vcpu, Counters& counters) noexcept;
     /// After an interrupted run: whether the vCPU is to go on.
     bool wanted(Vcpu& vcpu) noexcept;
     /// Waits while the wish is to park; false when the thread is to end.
@@ -77,6 +95,7 @@ class VcpuPool {
     std::size_t resting_ = 0;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
     std::vector<std::thread> threads_;
+    std::vector<std::unique_ptr<Counters>> counters_; ///< they outlive the vCPUs of a reset
 };
 
 } // namespace coldstart

@@ -10,6 +10,7 @@
 #include <thread>
 
 namespace coldstart {
+
 /// The devices' wishes: noted, and no vCPU goes on until the control thread has acted on them.
 class VirtualMachine::Power final : public PowerControl {
   public:
@@ -32,10 +33,11 @@ class VirtualMachine::Power final : public PowerControl {
     VirtualMachine& machine_;
 };
 
-VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop)
+VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop,
+                               ControlQueue& queue)
     : config_(std::move(config)), io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
-      memory_(map_guest_ram(boot_->layout().ram)), clock_(io_loop),
-      power_(std::make_unique<Power>(*this)) {
+      memory_(map_guest_ram(boot_->layout().ram)), clock_(io_loop), queue_(queue),
+      observer_(host.observer), power_(std::make_unique<Power>(*this)) {
     for (const Range& range : boot_->layout().shown)
         kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
                          MemoryAccess::read_write);
@@ -50,7 +52,8 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .mapper = &kvm_memory_,
                              .msis = &wiring_,
                              .post_codes = &host.post_codes,
-                             .streams = host.streams};
+                             .streams = host.streams,
+                             .make_net = host.make_net};
     boot_->equip(machine_host);
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
     vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {
@@ -73,6 +76,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
     vcpus_->start(make_vcpus());
     // Doorbells after the vCPUs: on some hosts the other order delays each vCPU by 20 ms.
     wiring_.bind(*vm_);
+    tell(EventKind::created);
 }
 
 VirtualMachine::~VirtualMachine() {
@@ -115,13 +119,18 @@ void VirtualMachine::quiesce_devices() {
 }
 
 void VirtualMachine::pause() {
+    if (paused())
+        return;
     vcpus_->park();
     paused_at_ns_ = vm_->clock_ns();
     quiesce_devices();
     clock_.pause();
+    tell(EventKind::paused);
 }
 
 void VirtualMachine::resume() {
+    if (!paused())
+        return;
     clock_.resume();
     // The guest's time goes on where it stood, and its watchdog is told not to be surprised.
     vm_->set_clock_ns(*paused_at_ns_);
@@ -129,6 +138,12 @@ void VirtualMachine::resume() {
     vcpus_->tell_paused();
     machine_->resume();
     vcpus_->resume();
+    tell(EventKind::resumed);
+}
+
+void VirtualMachine::reset() {
+    tell(EventKind::reset, "by the host");
+    restart();
 }
 
 void VirtualMachine::restart() {
@@ -162,63 +177,90 @@ bool VirtualMachine::triple_faults_loop() {
     return triple_faults_in_a_row_ >= most_triple_faults_in_a_row;
 }
 
-RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
+void VirtualMachine::start() {
     io_loop_.start();
     machine_->start();
+    tell(EventKind::started);
     vcpus_->resume();
+}
 
-    std::optional<ControlQueue::TimePoint> grace_end;
-    int grace_signal = 0;
+RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
     for (;;) {
-        const bool grace_first = grace_end && (!deadline || *grace_end < *deadline);
-        const auto event = queue_.wait_until(grace_first ? grace_end : deadline);
+        const bool grace_first = grace_end_ && (!deadline || *grace_end_ < *deadline);
+        const auto event = queue_.wait_until(grace_first ? grace_end_ : deadline);
         if (!event)
-            return grace_first ? RunEnd{EndReason::stopped, {}, grace_signal}
+            return grace_first ? RunEnd{EndReason::stopped, {}, grace_signal_}
                                : RunEnd{EndReason::timed_out, {}, 0};
-        switch (event->kind) {
-        case ControlKind::guest_powered_off:
-            return {EndReason::powered_off, {}, 0};
-        case ControlKind::guest_exited:
-            return {EndReason::guest_exited, {}, 0, event->number};
-        case ControlKind::guest_reset:
-            if (boot_->reset_follows_panic(memory_))
-                return {EndReason::crashed, "its kernel panicked; the console has its last words",
-                        0};
-            if (config_.on_reboot == OnReboot::exit)
-                return {EndReason::rebooted, {}, 0};
-            log_info("the guest resets");
-            restart();
-            break;
-        case ControlKind::triple_fault:
-            if (!boot_->triple_fault_resets() || triple_faults_loop())
-                return {EndReason::crashed, event->text, 0};
-            if (config_.on_reboot == OnReboot::exit)
-                return {EndReason::rebooted, {}, 0};
-            log_info("the guest resets by a triple fault");
-            restart();
-            break;
-        case ControlKind::guest_panicked:
-            return {EndReason::crashed, "the guest reports a panic (pvpanic)", 0};
-        case ControlKind::vcpu_failed:
-            return {EndReason::crashed, event->text, 0};
-        case ControlKind::power_button:
-            if (paused_at_ns_)
-                resume(); // a guest that stands still hears no button
-            if (auto* pm = dynamic_cast<PowerButton*>(machine_->find("pm")))
-                pm->press_power_button();
-            grace_end = std::chrono::steady_clock::now() + grace_period;
-            grace_signal = event->number;
-            break;
-        case ControlKind::pause_or_resume:
-            if (paused_at_ns_)
-                resume();
-            else
-                pause();
-            break;
-        case ControlKind::stop:
-            return {EndReason::stopped, {}, event->number};
-        }
+        if (auto end = act_on(*event))
+            return *std::move(end);
     }
+}
+
+std::optional<RunEnd> VirtualMachine::act_on(const ControlEvent& event) {
+    switch (event.kind) {
+    case ControlKind::guest_powered_off:
+        return RunEnd{EndReason::powered_off, {}, 0};
+    case ControlKind::guest_exited:
+        return RunEnd{EndReason::guest_exited, {}, 0, event.number};
+    case ControlKind::guest_reset:
+        if (boot_->reset_follows_panic(memory_)) {
+            tell(EventKind::panic, "a reset that follows a panic");
+            return RunEnd{EndReason::crashed, "its kernel panicked; the console has its last words",
+                          0};
+        }
+        return reset_by_guest("the guest");
+    case ControlKind::triple_fault:
+        if (!boot_->triple_fault_resets() || triple_faults_loop())
+            return RunEnd{EndReason::crashed, event.text, 0};
+        return reset_by_guest("a triple fault");
+    case ControlKind::guest_panicked:
+        tell(EventKind::panic, "the guest says so (pvpanic)");
+        return RunEnd{EndReason::crashed, "the guest reports a panic (pvpanic)", 0};
+    case ControlKind::vcpu_failed:
+        return RunEnd{EndReason::crashed, event.text, 0};
+    case ControlKind::power_button:
+        begin_grace(event.number);
+        break;
+    case ControlKind::pause_or_resume:
+        if (paused())
+            resume();
+        else
+            pause();
+        break;
+    case ControlKind::stop:
+        return RunEnd{EndReason::stopped, {}, event.number};
+    case ControlKind::call:
+        event.call();
+        break;
+    }
+    return std::nullopt;
+}
+
+std::optional<RunEnd> VirtualMachine::reset_by_guest(std::string_view how) {
+    if (config_.on_reboot == OnReboot::exit)
+        return RunEnd{EndReason::rebooted, {}, 0};
+    log_info(cat("reset by ", how));
+    tell(EventKind::reset, cat("by ", how));
+    restart();
+    return std::nullopt;
+}
+
+void VirtualMachine::begin_grace(int signal) {
+    push_power_button();
+    grace_end_ = std::chrono::steady_clock::now() + grace_period;
+    grace_signal_ = signal;
+}
+
+void VirtualMachine::push_power_button() {
+    resume(); // a guest that stands still hears no button
+    if (auto* pm = dynamic_cast<PowerButton*>(machine_->find("pm")))
+        pm->press_power_button();
+    tell(EventKind::power_button);
+}
+
+void VirtualMachine::tell(EventKind kind, std::string text) noexcept {
+    if (observer_ != nullptr)
+        observer_->happened({kind, 0, std::move(text)});
 }
 
 const Screen* VirtualMachine::screen() const noexcept {

@@ -4,8 +4,9 @@
 // A reset makes a new KVM virtual machine around the same memory and the same, reset, devices:
 // no vCPU, interrupt controller or MSR state can survive it by being forgotten.
 //
-// Threads: the constructor, run() and the destructor on one thread, the control thread;
-// press_power_button() and stop() on any.
+// Threads: the control thread, which made it, for all but press_power_button(), pause_or_resume()
+// and stop(), which any thread may call. While run() runs, others come onto the control thread by
+// ControlKind::call.
 #pragma once
 
 #include "api/command/vm_config.h"
@@ -18,6 +19,7 @@
 #include "vmm/machine/machine.h"
 #include "vmm/runtime/boot/guest_boot.h"
 #include "vmm/runtime/control_queue.h"
+#include "vmm/runtime/events/machine_event.h"
 #include "vmm/runtime/io_loop/io_loop.h"
 #include "vmm/runtime/io_loop/machine_clock.h"
 #include "vmm/runtime/kvm_memory.h"
@@ -29,6 +31,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace coldstart {
@@ -53,18 +56,22 @@ struct RunEnd {
 struct HostSide {
     std::map<std::string, ByteStream*, std::less<>> streams; ///< by BoardDevice::stream: "com1"
     PostCodeSink& post_codes;
+    MachineObserver* observer = nullptr; ///< who hears of what happens; none: nobody
+    NetBackendMaker make_net = {};       ///< as DeviceHost's
 };
 
 class VirtualMachine {
   public:
     /// Makes everything that can fail before the guest runs. Throws Error. `io_loop` is not
-    /// started yet, and both outlive the machine.
-    VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop);
+    /// started yet; what is on the host's side, the loop and the queue outlive the machine.
+    VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop, ControlQueue& queue);
     ~VirtualMachine();
     VirtualMachine(const VirtualMachine&) = delete;
     VirtualMachine& operator=(const VirtualMachine&) = delete;
 
-    /// Runs the guest until it ends. `deadline`: when --timeout runs out.
+    /// Lets the vCPUs run. Throws Error when a device can't start.
+    void start();
+    /// After start(): until the guest ends. `deadline`: when --timeout runs out.
     RunEnd run(std::optional<ControlQueue::TimePoint> deadline);
 
     /// Asks the guest to power off, and stops it when it has not done so in grace_period.
@@ -74,6 +81,20 @@ class VirtualMachine {
     void pause_or_resume();
     /// Ends the run at once.
     void stop(int signal);
+
+    // Within a call of the control queue.
+    bool paused() const noexcept { return paused_at_ns_.has_value(); }
+    /// The guest stands still, nothing is in flight. Nothing happens if it does already.
+    void pause();
+    void resume();
+    /// As the reset button: from power-on state again. A paused machine runs afterwards.
+    void reset();
+    /// The guest may power off, or take its time.
+    void push_power_button();
+    Machine& machine() noexcept { return *machine_; }
+    const Machine& machine() const noexcept { return *machine_; }
+    ExitCounts exit_counts() const noexcept { return vcpus_->exit_counts(); }
+    const VmConfig& config() const noexcept { return config_; }
 
     /// The display's, or nullptr. It is there as long as the machine.
     const Screen* screen() const noexcept;
@@ -92,8 +113,12 @@ class VirtualMachine {
     void restart();
     /// The devices finish what is in flight; the vCPUs stand still.
     void quiesce_devices();
-    void pause();
-    void resume();
+    /// What an event means for the run: its end, or nothing.
+    std::optional<RunEnd> act_on(const ControlEvent& event);
+    /// The guest wants to start again: the end of the run, or a restart.
+    std::optional<RunEnd> reset_by_guest(std::string_view how);
+    void begin_grace(int signal);
+    void tell(EventKind kind, std::string text = {}) noexcept;
     void end() noexcept;
     /// Counts a triple fault; true when the guest does nothing but fault.
     bool triple_faults_loop();
@@ -105,7 +130,8 @@ class VirtualMachine {
     GuestMemory memory_;
     KvmMemory kvm_memory_;
     MachineClock clock_;
-    ControlQueue queue_;
+    ControlQueue& queue_;
+    MachineObserver* observer_;
     KvmWiring wiring_;
     std::unique_ptr<Power> power_;
     std::unique_ptr<Vm> vm_;
@@ -114,6 +140,8 @@ class VirtualMachine {
     EntryState entry_;
     std::chrono::steady_clock::time_point last_triple_fault_{};
     unsigned triple_faults_in_a_row_ = 0;
+    std::optional<ControlQueue::TimePoint> grace_end_; ///< of a power button pressed
+    int grace_signal_ = 0;
     std::optional<std::uint64_t> paused_at_ns_; ///< of the guest's kvmclock; nothing while it runs
 };
 

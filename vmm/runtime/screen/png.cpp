@@ -68,18 +68,39 @@ class Draft {
     bool kept_ = false;
 };
 
-} // namespace
-
-void write_png(const std::string& path, const Image& image) {
-    if (image.pixels.empty() || image.pixels.size() != std::size_t{image.width} * image.height)
-        throw Error(cat("picture ", path, ": there is nothing to draw"));
-    Draft draft(path);
+png_image header_of(const Image& image) {
     png_image png{};
     png.version = PNG_IMAGE_VERSION;
     png.width = image.width;
     png.height = image.height;
     png.format = PNG_FORMAT_RGB;
     png.flags = PNG_IMAGE_FLAG_FAST;
+    return png;
+}
+
+void check(const std::string& what, const Image& image) {
+    if (image.pixels.empty() || image.pixels.size() != std::size_t{image.width} * image.height)
+        throw Error(cat(what, ": there is nothing to draw"));
+}
+
+} // namespace
+
+std::string png_bytes(const Image& image) {
+    check("picture", image);
+    png_image png = header_of(image);
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
+    std::string bytes(size, '\0');
+    if (png_image_write_to_memory(&png, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) ==
+        0)
+        throw Error(cat("picture: libpng says: ", png.message));
+    bytes.resize(size);
+    return bytes;
+}
+
+void write_png(const std::string& path, const Image& image) {
+    check(cat("picture ", path), image);
+    Draft draft(path);
+    png_image png = header_of(image);
     errno = 0;
     const int written =
         png_image_write_to_stdio(&png, draft.file(), 0, image.pixels.data(), 0, nullptr);

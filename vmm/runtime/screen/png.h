@@ -14,4 +14,7 @@ namespace coldstart {
 /// empty or the file can't be written; what was there before then stays.
 void write_png(const std::string& path, const Image& image);
 
+/// The same in memory. Throws Error when the picture is empty.
+std::string png_bytes(const Image& image);
+
 } // namespace coldstart

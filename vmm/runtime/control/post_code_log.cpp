@@ -1,4 +1,4 @@
-#include "vmm/cli/post_code_log.h"
+#include "vmm/runtime/control/post_code_log.h"
 
 #include "vmm/base/error.h"
 

@@ -1,0 +1,309 @@
+#include "vmm/runtime/control/machine_controller.h"
+
+#include "virtio/backend/tap.h"
+#include "vmm/base/error.h"
+#include "vmm/base/log.h"
+#include "vmm/base/text.h"
+#include "vmm/runtime/control/running_requests.h"
+
+#include <exception>
+#include <new>
+#include <utility>
+
+namespace coldstart {
+
+/// The host's side of one machine and the machine; a start that fails takes all of it down.
+struct MachineController::Running {
+    Running(const VmConfig& config, const ControllerOptions& options)
+        : consoles(loop, config, {options.read_stdin, options.terminal_keys}) {}
+
+    IoLoop loop;
+    Consoles consoles;
+    std::unique_ptr<VirtualMachine> machine; ///< last: it uses what stands above
+};
+
+MachineController::MachineController(VmConfig initial, ControllerOptions options)
+    : options_(std::move(options)), post_codes_(initial.post_codes_path),
+      events_(options_.start_ns, &post_codes_), metadata_(options_.metadata_limit_bytes),
+      configuration_(std::move(initial)) {}
+
+MachineController::~MachineController() {
+    const std::lock_guard guard(console_mutex_);
+    running_.reset();
+}
+
+VmState MachineController::state() const noexcept {
+    if (!started_)
+        return VmState::not_started;
+    return running_->machine->paused() ? VmState::paused : VmState::running;
+}
+
+VirtualMachine& MachineController::running() {
+    if (!started_)
+        throw Error("The requested operation is not supported before starting the microVM.");
+    return *running_->machine;
+}
+
+/// What each request does, once it is its turn.
+struct MachineController::Visitor {
+    MachineController& controller;
+
+    /// Requests that set up a machine: only before it starts.
+    template <typename Put>
+    Answer operator()(const Put& put) const {
+        configurable().apply(put);
+        return NoContent{};
+    }
+
+    Answer operator()(const Get& get) const { return controller.answer(get.resource); }
+    Answer operator()(const NotBuilt& request) const {
+        throw Error(cat(request.what, ": not built in this release"));
+    }
+    Answer operator()(const PutAction& put) const { return controller.act(put.action); }
+    Answer operator()(const PutBalloon& put) const {
+        configurable().apply(put);
+        return NoContent{};
+    }
+
+    Answer operator()(const PutMmds& put) const {
+        controller.metadata_.put(put.json);
+        return NoContent{};
+    }
+    Answer operator()(const PatchMmds& patch) const {
+        controller.metadata_.patch(patch.json);
+        return NoContent{};
+    }
+    Answer operator()(const PutMmdsConfig& put) const {
+        configurable().apply(put);
+        controller.metadata_.set_imds_compat(put.mmds.imds_compat);
+        return NoContent{};
+    }
+
+    Answer operator()(const PutLogger& put) const {
+        configurable();
+        controller.log_.configure(put.logger);
+        return NoContent{};
+    }
+    Answer operator()(const PutMetrics& put) const {
+        configurable();
+        controller.metrics_.open(put.path);
+        return NoContent{};
+    }
+
+    Answer operator()(const PatchVm& patch) const {
+        VirtualMachine& machine = controller.running();
+        if (patch.paused)
+            machine.pause();
+        else
+            machine.resume();
+        return NoContent{};
+    }
+    Answer operator()(const PutConsole& put) const {
+        controller.running();
+        ConsoleHub* const hub = controller.running_->consoles.hub();
+        if (hub == nullptr)
+            throw Error("console: the machine has no serial console");
+        if (!hub->type(put.text))
+            throw Error("console: the guest has not read what was typed before; try again later");
+        return NoContent{};
+    }
+
+    // Changes of a machine that runs, and of its configuration with it.
+    Answer operator()(const PatchDrive& patch) const {
+        change_drive(controller.running(), controller.running_->loop, controller.configuration_,
+                     patch);
+        return NoContent{};
+    }
+    Answer operator()(const PatchNetworkInterface& patch) const {
+        change_network(controller.running(), controller.configuration_, patch);
+        return NoContent{};
+    }
+    Answer operator()(const PatchBalloon& patch) const {
+        balloon_of(controller.running()).set_target(patch.amount_mib);
+        controller.configuration_.set_balloon_mib(patch.amount_mib);
+        return NoContent{};
+    }
+    Answer operator()(const PatchBalloonStatistics& patch) const {
+        balloon_of(controller.running()).set_statistics_interval(patch.interval_s);
+        controller.configuration_.set_balloon_interval(patch.interval_s);
+        return NoContent{};
+    }
+    Answer operator()(const StartBalloonHinting& start) const {
+        balloon_of(controller.running()).start_hinting(start.acknowledge_on_stop);
+        return NoContent{};
+    }
+    Answer operator()(const StopBalloonHinting&) const {
+        balloon_of(controller.running()).stop_hinting();
+        return NoContent{};
+    }
+
+  private:
+    Configuration& configurable() const {
+        if (controller.started_)
+            throw Error("The requested operation is not supported after starting the microVM.");
+        return controller.configuration_;
+    }
+};
+
+Answer MachineController::answer(Resource resource) {
+    const VmConfig& config = configuration_.config();
+    switch (resource) {
+    case Resource::instance:
+        return InstanceInfo{config.id, state()};
+    case Resource::version:
+        return VersionInfo{};
+    case Resource::vm_config:
+        return VmConfigAnswer{config};
+    case Resource::machine_config:
+        return machine_config_of(config);
+    case Resource::balloon:
+        if (!config.balloon)
+            throw Error("balloon: the machine has no balloon; PUT /balloon before the start");
+        return *config.balloon;
+    case Resource::balloon_statistics:
+        return statistics_of(balloon_of(running()));
+    case Resource::balloon_hinting:
+        return hinting_of(balloon_of(running()));
+    case Resource::mmds:
+        return JsonText{metadata_.json()};
+    case Resource::screen_text:
+        return screen_text(running());
+    case Resource::screen_png:
+        return screen_png(running());
+    case Resource::timeline:
+        return JsonText{events_.timeline()};
+    case Resource::metrics:
+        return Document{"text/plain; version=0.0.4",
+                        metrics_.prometheus(started_ ? running_->machine.get() : nullptr)};
+    }
+    throw Error("unknown resource");
+}
+
+Answer MachineController::act(Action action) {
+    switch (action) {
+    case Action::instance_start:
+        if (started_)
+            throw Error("The requested operation is not supported after starting the microVM: it "
+                        "runs already");
+        make_machine();
+        break;
+    case Action::flush_metrics:
+        metrics_.write(&running());
+        break;
+    case Action::send_ctrl_alt_del:
+        press_ctrl_alt_delete(running());
+        break;
+    case Action::power_button:
+        running().push_power_button();
+        break;
+    case Action::reset:
+        running().reset();
+        break;
+    case Action::stop:
+        running();
+        queue_.post({ControlKind::stop, 0});
+        break;
+    }
+    return NoContent{};
+}
+
+void MachineController::make_machine() {
+    const VmConfig config = configuration_.settled();
+    auto next = std::make_unique<Running>(config, options_);
+    HostSide host{next->consoles.by_name(), events_, &events_};
+    host.metadata = &metadata_;
+    host.vsock_listener = configuration_.vsock_listener();
+    host.make_net = [this](const NetConfig& net, Reactor& reactor) {
+        return make_network(net, reactor);
+    };
+    next->machine = std::make_unique<VirtualMachine>(config, host, next->loop, queue_);
+    if (options_.on_start)
+        options_.on_start(config);
+    next->machine->start();
+    const std::lock_guard guard(console_mutex_);
+    running_ = std::move(next);
+    started_ = true;
+}
+
+std::unique_ptr<NetBackend> MachineController::make_network(const NetConfig& net,
+                                                            Reactor& reactor) {
+    if (UniqueFd tap = configuration_.tap_of(net.id))
+        return std::make_unique<TapBackend>(std::move(tap), reactor);
+    return make_host_backend(net, reactor);
+}
+
+Answer MachineController::carry_out(const Request& request) noexcept {
+    try {
+        return std::visit(Visitor{*this}, request);
+    } catch (const MetadataTooLarge& error) {
+        return Refusal{error.what(), true};
+    } catch (const std::bad_alloc&) {
+        return Refusal{"out of memory; free some, or give the guest less"};
+    } catch (const std::exception& error) {
+        return Refusal{error.what()};
+    }
+}
+
+void MachineController::configure(const Request& request) {
+    std::visit(Visitor{*this}, request);
+}
+
+void MachineController::handle(Request request, std::function<void(Answer)> done) {
+    queue_.post(
+        {ControlKind::call, 0, {}, [this, request = std::move(request), done = std::move(done)] {
+             done(carry_out(request));
+         }});
+}
+
+std::unique_ptr<Subscription> MachineController::follow_events(Listener listener) {
+    return events_.follow(std::move(listener));
+}
+
+std::unique_ptr<Subscription> MachineController::follow_console(Listener listener) {
+    const std::lock_guard guard(console_mutex_);
+    ConsoleHub* const hub = running_ ? running_->consoles.hub() : nullptr;
+    return hub != nullptr ? hub->follow(std::move(listener)) : nullptr;
+}
+
+RunEnd MachineController::run(Begin begin, std::optional<ControlQueue::TimePoint> deadline) {
+    if (begin == Begin::at_once)
+        make_machine();
+    while (!started_) {
+        const auto event = queue_.wait_until(deadline);
+        if (!event)
+            return {EndReason::timed_out, {}, 0};
+        if (event->kind == ControlKind::call)
+            event->call();
+        else if (event->kind == ControlKind::stop || event->kind == ControlKind::power_button)
+            return {EndReason::stopped, {}, event->number};
+    }
+    metrics_.begin(running_->loop, [this] {
+        queue_.post(
+            {ControlKind::call, 0, {}, [this] { metrics_.write(running_->machine.get()); }});
+    });
+    RunEnd end = running_->machine->run(deadline);
+    metrics_.write(running_->machine.get());
+    return end;
+}
+
+void MachineController::tell_exit(int status, const std::string& reason) {
+    events_.happened({EventKind::exited, status, reason});
+}
+
+const Screen* MachineController::screen() const noexcept {
+    return running_ ? running_->machine->screen() : nullptr;
+}
+
+void MachineController::press_power_button(int signal) {
+    queue_.post({ControlKind::power_button, signal});
+}
+
+void MachineController::pause_or_resume() {
+    queue_.post({ControlKind::pause_or_resume});
+}
+
+void MachineController::stop(int signal) {
+    queue_.post({ControlKind::stop, signal});
+}
+
+} // namespace coldstart

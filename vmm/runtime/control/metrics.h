@@ -1,0 +1,59 @@
+// Counters of the machine and of the requests made to it: as JSON lines in a file, in the manner
+// of Firecracker (counts since the line before), and as a page for Prometheus (counts since the
+// start).
+// Source: Firecracker's docs/metrics.md for names and format; Prometheus' text format 0.0.4.
+// Missing: those of Firecracker's groups that count what is not there (signals, seccomp, i8042).
+// Threads: the control thread.
+#pragma once
+
+#include "api/command/request.h"
+#include "vmm/base/unique_fd.h"
+#include "vmm/runtime/io_loop/io_loop.h"
+#include "vmm/runtime/virtual_machine.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coldstart {
+
+class Metrics {
+  public:
+    static constexpr unsigned period_s = 60;
+
+    /// Lines go to this file or FIFO from now on. Throws Error when it can't be had, and when there
+    /// is one already.
+    void open(const std::string& path);
+    /// Writes a first line and has `due` called every period_s on the loop's thread. Nothing
+    /// happens without a file.
+    void begin(IoLoop& loop, VirtualMachine& vm, std::function<void()> due);
+    /// The loop is about to end.
+    void end() noexcept { ticker_.reset(); }
+
+    void count(const Request& request, bool refused);
+
+    /// One line, when there is a file. `vm` may be nullptr.
+    void write(const VirtualMachine* vm);
+    std::string prometheus(const VirtualMachine* vm) const;
+
+  private:
+    struct Group {
+        std::string name;   ///< "block"
+        std::string device; ///< "rootfs"; empty: the only one, or all together
+        std::vector<std::pair<std::string, std::uint64_t>> counters;
+    };
+
+    std::vector<Group> collect(const VirtualMachine* vm) const;
+
+    UniqueFd file_;
+    UniqueFd timer_;
+    std::unique_ptr<Watch> ticker_;
+    std::map<std::pair<std::string, std::string>, std::uint64_t> requests_; ///< (group, name)
+    std::map<std::string, std::uint64_t> last_; ///< what the line before said, "group/name"
+};
+
+} // namespace coldstart

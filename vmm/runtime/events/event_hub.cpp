@@ -1,0 +1,211 @@
+#include "vmm/runtime/events/event_hub.h"
+
+#include "api/json/json_reader.h"
+#include "vmm/base/error.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <utility>
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+namespace coldstart {
+namespace {
+
+constexpr std::string_view names[] = {"created", "started",      "post_code", "ready",
+                                      "reset",   "power_button", "paused",    "resumed",
+                                      "panic",   "exited",       "lost"};
+
+std::uint64_t monotonic_ns() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::string lost_line(std::uint64_t count) {
+    return Json{{"event", "lost"}, {"count", count}}.dump();
+}
+
+} // namespace
+
+std::string_view event_name(EventKind kind) noexcept {
+    return names[static_cast<std::size_t>(kind)];
+}
+
+class EventHub::Handle final : public Subscription {
+  public:
+    Handle(EventHub& hub, std::list<Reader>::iterator reader) : hub_(hub), reader_(reader) {}
+    ~Handle() override {
+        const std::lock_guard guard(hub_.mutex_);
+        hub_.readers_.erase(reader_);
+    }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+
+  private:
+    EventHub& hub_;
+    std::list<Reader>::iterator reader_;
+};
+
+EventHub::EventHub(std::uint64_t start_ns, PostCodeSink* next)
+    : start_ns_(start_ns), next_(next), wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!wake_fd_)
+        throw system_error("eventfd", errno);
+    publisher_ = std::thread([this] { publisher_main(); });
+}
+
+EventHub::~EventHub() {
+    {
+        const std::lock_guard guard(inbox_mutex_);
+        ending_ = true;
+    }
+    wake();
+    publisher_.join();
+}
+
+void EventHub::wake() noexcept {
+    if (awake_.exchange(true))
+        return;
+    const std::uint64_t one = 1;
+    // It can't fail: the counter is far from its end.
+    [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof one);
+}
+
+void EventHub::happened(const MachineEvent& event) noexcept {
+    try {
+        const std::lock_guard guard(inbox_mutex_);
+        inbox_.push_back({monotonic_ns(), event});
+    } catch (const std::bad_alloc&) {
+        return; // an event is lost before the machine is
+    }
+    wake();
+}
+
+void EventHub::post_code(std::uint8_t code, std::uint64_t time_ns) noexcept {
+    if (next_ != nullptr)
+        next_->post_code(code, time_ns);
+    const std::uint64_t slot = codes_written_.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t time_us = (monotonic_ns() - start_ns_) / 1000;
+    // The 1 above the code makes the word differ from an empty slot.
+    codes_[slot % post_code_ring].store(time_us << 9 | 0x100 | code, std::memory_order_release);
+    wake();
+}
+
+std::unique_ptr<Subscription> EventHub::follow(Listener listener) {
+    const std::lock_guard guard(mutex_);
+    readers_.push_back({std::move(listener), 0});
+    auto handle = std::make_unique<Handle>(*this, std::prev(readers_.end()));
+    wake();
+    return handle;
+}
+
+void EventHub::publisher_main() noexcept {
+    ::pthread_setname_np(::pthread_self(), "events");
+    bool more = true;
+    while (more) {
+        more = wait_for_work();
+        try {
+            const std::vector<Timed> batch = collect();
+            const std::lock_guard guard(mutex_);
+            for (const Timed& timed : batch)
+                append(timed);
+            for (Reader& reader : readers_)
+                tell(reader);
+        } catch (const std::bad_alloc&) {
+            continue; // what could not be told now is told with the next event
+        }
+    }
+}
+
+/// False when this is the last turn.
+bool EventHub::wait_for_work() noexcept {
+    pollfd waiting{wake_fd_.get(), POLLIN, 0};
+    while (::poll(&waiting, 1, -1) < 0 && errno == EINTR)
+        continue;
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(wake_fd_.get(), &count, sizeof count);
+    // From here on whoever has news wakes us again.
+    awake_.store(false);
+    const std::lock_guard guard(inbox_mutex_);
+    return !ending_;
+}
+
+std::vector<EventHub::Timed> EventHub::collect() {
+    std::vector<Timed> batch;
+    {
+        const std::lock_guard guard(inbox_mutex_);
+        batch.swap(inbox_);
+    }
+    collect_post_codes(batch);
+    std::stable_sort(batch.begin(), batch.end(),
+                     [](const Timed& a, const Timed& b) { return a.time_ns < b.time_ns; });
+    return batch;
+}
+
+void EventHub::collect_post_codes(std::vector<Timed>& into) {
+    const std::uint64_t written = codes_written_.load(std::memory_order_acquire);
+    if (written - codes_read_ > post_code_ring) {
+        const std::uint64_t lost = written - codes_read_ - post_code_ring;
+        into.push_back({monotonic_ns(),
+                        {EventKind::lost, static_cast<int>(std::min<std::uint64_t>(
+                                              lost, std::numeric_limits<int>::max()))}});
+        codes_read_ += lost;
+    }
+    for (; codes_read_ != written; ++codes_read_) {
+        const std::uint64_t word =
+            codes_[codes_read_ % post_code_ring].exchange(0, std::memory_order_acquire);
+        if (word == 0)
+            break; // its writer has the slot and is about to fill it; it will wake us
+        into.push_back({start_ns_ + (word >> 9) * 1000,
+                        {EventKind::post_code, static_cast<int>(word & 0xff)}});
+    }
+}
+
+void EventHub::append(const Timed& timed) {
+    Json line = {{"seq", first_seq_ + lines_.size()},
+                 {"time_us", timed.time_ns > start_ns_ ? (timed.time_ns - start_ns_) / 1000 : 0},
+                 {"event", event_name(timed.event.kind)}};
+    switch (timed.event.kind) {
+    case EventKind::post_code:
+        line["code"] = timed.event.number;
+        break;
+    case EventKind::exited:
+        line["status"] = timed.event.number;
+        break;
+    case EventKind::lost:
+        line["count"] = timed.event.number;
+        break;
+    default:
+        break;
+    }
+    if (!timed.event.text.empty())
+        line["text"] = timed.event.text;
+    lines_.push_back(line.dump(-1, ' ', false, Json::error_handler_t::replace));
+    if (lines_.size() > history) {
+        lines_.pop_front();
+        ++first_seq_;
+    }
+}
+
+void EventHub::tell(Reader& reader) {
+    if (!reader.listener)
+        return;
+    bool goes_on = true;
+    if (reader.next_seq < first_seq_) {
+        goes_on = reader.listener(lost_line(first_seq_ - reader.next_seq));
+        reader.next_seq = first_seq_;
+    }
+    while (goes_on && reader.next_seq < first_seq_ + lines_.size()) {
+        goes_on = reader.listener(lines_[static_cast<std::size_t>(reader.next_seq - first_seq_)]);
+        ++reader.next_seq;
+    }
+    if (!goes_on)
+        reader.listener = nullptr;
+}
+
+} // namespace coldstart

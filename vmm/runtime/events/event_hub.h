@@ -1,0 +1,91 @@
+// What has happened so far, for whoever wants to read along: each event once, as a line of JSON,
+// from the first on.
+//
+// {"seq":3,"time_us":18211,"event":"post_code","code":1}    time_us: since the process began
+//
+// The newest `history` events are kept for readers that come late. What a reader missed for that
+// is counted for it, {"event":"lost","count":N}, and so are POST codes of a guest that writes them
+// faster than they can be told.
+//
+// Threads: happened, post_code, ready and follow any. post_code and ready are for vCPU threads:
+// they allocate nothing, wait for nobody, and wake the publisher's thread only when it sleeps.
+#pragma once
+
+#include "api/command/answer.h"
+#include "devices/post_port/post_port.h"
+#include "vmm/base/unique_fd.h"
+#include "vmm/runtime/events/machine_event.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace coldstart {
+
+class EventHub final : public MachineObserver, public PostCodeSink {
+  public:
+    static constexpr std::size_t history = 4096;
+    static constexpr std::size_t post_code_ring = 1024;
+
+    /// `start_ns`: CLOCK_MONOTONIC when the process began. `next` hears of POST codes too; it may
+    /// be absent. Starts the publisher's thread. Throws Error.
+    explicit EventHub(std::uint64_t start_ns, PostCodeSink* next = nullptr);
+    /// Tells readers what is still to be told, then lets go of them.
+    ~EventHub() override;
+
+    void happened(const MachineEvent& event) noexcept override;
+    void post_code(std::uint8_t code, std::uint64_t time_ns) noexcept override;
+
+    /// From the oldest event that is still known. `listener` is called on the publisher's thread,
+    /// and not any more once the subscription is gone. The hub outlives the subscription.
+    std::unique_ptr<Subscription> follow(Listener listener);
+
+  private:
+    struct Timed {
+        std::uint64_t time_ns = 0;
+        MachineEvent event;
+    };
+    struct Reader {
+        Listener listener; ///< empty once it has had enough
+        std::uint64_t next_seq = 0;
+    };
+    class Handle;
+
+    void publisher_main() noexcept;
+    bool wait_for_work() noexcept;
+    std::vector<Timed> collect();
+    void collect_post_codes(std::vector<Timed>& into);
+    void append(const Timed& timed);
+    void tell(Reader& reader);
+    void wake() noexcept;
+
+    const std::uint64_t start_ns_;
+    PostCodeSink* const next_;
+    UniqueFd wake_fd_;
+
+    // Written by vCPU threads: times in microseconds and codes, in one word; 0: nothing.
+    std::array<std::atomic<std::uint64_t>, post_code_ring> codes_{};
+    std::atomic<std::uint64_t> codes_written_{0};
+    std::uint64_t codes_read_ = 0; ///< the publisher's
+    std::atomic<bool> awake_{false};
+
+    std::mutex inbox_mutex_; ///< a leaf
+    std::vector<Timed> inbox_;
+    bool ending_ = false;
+
+    std::mutex mutex_; ///< guards what follows; held while a listener is called
+    std::deque<std::string> lines_;
+    std::uint64_t first_seq_ = 0; ///< of lines_.front()
+    std::list<Reader> readers_;
+
+    std::thread publisher_; ///< last: it uses everything above
+};
+
+} // namespace coldstart
