@@ -6,11 +6,11 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace coldstart {
 
@@ -39,15 +39,11 @@ class HttpStream {
 
     /// Everything queued, as one piece; `ended`: nothing will follow it.
     std::string take(bool& ended);
-    /// The client was too slow: the queue may not have gone out yet.
-    bool overrun() const;
     const std::string& content_type() const noexcept { return content_type_; }
     /// The connection is done: pushes fail from now on, and on_closed's callback runs.
     void detach();
 
   private:
-    void wake_once(std::unique_lock<std::mutex>& lock);
-
     const std::size_t queue_bytes_;
     const std::function<void()> wake_;
     std::string content_type_ = "application/x-ndjson";
@@ -56,8 +52,8 @@ class HttpStream {
     mutable std::mutex mutex_; // a leaf; guards what follows
     std::string queue_;
     bool open_ = true;
-    bool overrun_ = false;
-    bool woken_ = false; // wake_ was called and take() not yet
+    bool mid_line_ = false; // the last byte queued was no newline
+    bool woken_ = false;    // wake_ was called and take() not yet
 };
 
 } // namespace coldstart

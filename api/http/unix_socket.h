@@ -43,6 +43,8 @@ class SocketPath {
 
     const std::string& path() const noexcept { return path_; }
     void remove() noexcept;
+    /// Leaves the path where it is.
+    void keep() noexcept { path_.clear(); }
 
   private:
     std::string path_; // empty: nothing to remove
