@@ -7,7 +7,7 @@
 # To compile coldstart.
 PACKAGES_BUILD=(
     g++ cmake ninja-build pkg-config ccache git nasm
-    liburing-dev libfdt-dev nlohmann-json3-dev libmd-dev
+    liburing-dev libboost-dev libfdt-dev nlohmann-json3-dev libmd-dev
     zlib1g-dev liblz4-dev libzstd-dev liblzma-dev libbz2-dev libpng-dev catch2
 )
 
