@@ -1,6 +1,7 @@
 #include "vmm/cli/flag_table.h"
 
 #include "api/command/device_names.h"
+#include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/cli/flag_values.h"
@@ -37,6 +38,10 @@ void store_disk(CommandDraft& draft, const FlagSpec& flag, Value value) {
 
 void store_net(CommandDraft& draft, const FlagSpec& flag, Value value) {
     draft.run.config.nets.push_back(parse_net_flag(flag.name, value));
+}
+
+void store_balloon(CommandDraft& draft, const FlagSpec& flag, Value value) {
+    draft.run.config.balloon = parse_balloon_flag(flag.name, value);
 }
 
 void store_serial(CommandDraft& draft, const FlagSpec& flag, Value value) {
@@ -153,6 +158,15 @@ constexpr FlagSpec run_flags[] = {
      .name = "--no-rng",
      .help = "leave out the virtio entropy device",
      .store = [](CommandDraft& d, const FlagSpec&, Value) { d.run.config.rng = false; }},
+    {.group = machine,
+     .name = "--balloon",
+     .value = "SIZE[,KEY=VALUE...]",
+     .kind = ValueKind::keys,
+     .words = "deflate-on-oom=on|deflate-on-oom=off|reporting=on|reporting=off",
+     .help =
+         "a virtio memory balloon that takes SIZE of the guest's memory back, 0 for none of it; "
+         "keys: deflate-on-oom=on|off, reporting=on|off (memory the guest frees goes back too)",
+     .store = store_balloon},
     {.group = machine,
      .name = "--id",
      .value = "NAME",
@@ -349,6 +363,10 @@ Command finish_run(CommandDraft& draft) {
             config.serial.kind = SerialConfig::Kind::none;
     }
     check_disk_ids(config);
+    if (config.balloon && config.balloon->amount_mib > config.memory_bytes / MiB)
+        throw UsageError(cat("--balloon ", config.balloon->amount_mib, "M: the guest has ",
+                             format_byte_size(config.memory_bytes)),
+                         "give the guest more (--memory), or choose a smaller balloon");
     return draft.run;
 }
 
