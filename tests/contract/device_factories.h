@@ -60,6 +60,10 @@ struct Fixture {
         config.firmware_path = code_flash.path();
         config.nvram_path = vars_flash.path();
         config.nets.emplace_back();
+        config.balloon = BalloonConfig{.deflate_on_oom = true,
+                                       .statistics_interval_s = 1,
+                                       .free_page_hinting = true,
+                                       .free_page_reporting = true};
         net.offloads = {.checksum = true, .tso4 = true, .tso6 = true, .ecn = true};
     }
 

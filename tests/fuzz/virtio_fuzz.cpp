@@ -7,6 +7,7 @@
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
 #include "virtio/backend/raw_disk.h"
+#include "virtio/balloon/virtio_balloon.h"
 #include "virtio/blk/virtio_blk.h"
 #include "virtio/console/virtio_console.h"
 #include "virtio/net/virtio_net.h"
@@ -53,8 +54,10 @@ class MoodyStream final : public ByteStream {
 
 class Fuzzer {
   public:
-    Fuzzer(std::mt19937_64& random, std::unique_ptr<VirtioDevice> device, FakeReactor& reactor)
-        : random_(random), reactor_(reactor), mmio_(std::move(device), memory_, line_, reactor) {}
+    Fuzzer(std::mt19937_64& random, std::unique_ptr<VirtioDevice> device, FakeReactor& reactor,
+           std::size_t queues = 2)
+        : random_(random), reactor_(reactor), mmio_(std::move(device), memory_, line_, reactor),
+          rings_(queues) {}
 
     void run(unsigned steps, const std::function<void()>& outside) {
         for (unsigned step = 0; step < steps; ++step) {
@@ -213,7 +216,7 @@ class Fuzzer {
     }
 
     void kick() {
-        mmio_.write(0, 0x50, 4, below(4));
+        mmio_.write(0, 0x50, 4, below(rings_.size() + 2));
         // Chains that are added while the device works are never more than were there before.
         for (int i = 0; i < 4 && reactor_.run_until_idle() != 0; ++i) {
         }
@@ -248,7 +251,7 @@ class Fuzzer {
     GuestMemory memory_ = GuestMemory::on_heap(ram_bytes);
     FakeIrqLine line_;
     VirtioMmioDevice mmio_;
-    std::array<Ring, 2> rings_;
+    std::vector<Ring> rings_;
 };
 
 void fuzz_disk(std::mt19937_64& random, DiskCacheMode cache, bool synchronous) {
@@ -281,10 +284,35 @@ void fuzz_net(std::mt19937_64& random, FakeReactor& reactor) {
     });
 }
 
+/// Page numbers, commands and statistics are whatever lies in memory; the host meddles too.
+void fuzz_balloon(std::mt19937_64& random, FakeReactor& reactor) {
+    const GuestMemory other = GuestMemory::on_heap(ram_bytes);
+    FakeClock clock;
+    const VirtioBalloonOptions options{.statistics_interval_s = 1,
+                                       .free_page_hinting = random() % 4 != 0,
+                                       .free_page_reporting = random() % 4 != 0};
+    auto device = std::make_unique<VirtioBalloon>(options, other, clock);
+    VirtioBalloon& balloon = *device;
+    Fuzzer fuzzer(random, std::move(device), reactor, 5);
+    fuzzer.run(400, [&] {
+        clock.advance(random() % 2'000'000'000);
+        balloon.set_target(0);
+        balloon.request_statistics();
+        balloon.set_statistics_interval(static_cast<std::uint32_t>(random() | 1));
+        try {
+            balloon.start_hinting(random() % 2 == 0);
+            if (random() % 4 == 0)
+                balloon.stop_hinting();
+        } catch (const Error&) {
+            return; // no driver, or the feature is off
+        }
+    });
+}
+
 void one_round(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     FakeReactor reactor;
-    switch (seed % 6) {
+    switch (seed % 7) {
     case 0: {
         Fuzzer(random, std::make_unique<VirtioRng>(), reactor).run(400, [] {});
         break;
@@ -303,6 +331,9 @@ void one_round(std::uint64_t seed) {
         break;
     case 4:
         fuzz_net(random, reactor);
+        break;
+    case 5:
+        fuzz_balloon(random, reactor);
         break;
     default:
         fuzz_disk(random, DiskCacheMode::unsafe, true);

@@ -115,6 +115,29 @@ TEST_CASE("disks are lists of keys with doubled commas", "[cli]") {
                Contains("id=disk1"));
 }
 
+TEST_CASE("a balloon is a size and switches", "[cli]") {
+    CHECK_FALSE(run({}).config.balloon);
+    const auto plain = run({"--balloon", "64M"}).config.balloon;
+    REQUIRE(plain);
+    CHECK(plain->amount_mib == 64);
+    CHECK_FALSE(plain->deflate_on_oom);
+    CHECK_FALSE(plain->free_page_reporting);
+    const auto all = run({"--balloon=0,deflate-on-oom=on,reporting=on"}).config.balloon;
+    REQUIRE(all);
+    CHECK(all->amount_mib == 0);
+    CHECK(all->deflate_on_oom);
+    CHECK(all->free_page_reporting);
+    CHECK(run({"--memory", "64M", "--balloon", "64M"}).config.balloon->amount_mib == 64);
+
+    for (const char* size : {"", "x", "64.5M", "1K", "1025K", "600G", "reporting=on", ",64M"})
+        CHECK_THAT(run_refusal({"--balloon", size}), Contains("not a size in whole MiB"));
+    CHECK_THAT(run_refusal({"--balloon", "257M"}), Contains("the guest has 256M"));
+    CHECK_THAT(run_refusal({"--balloon", "64M,reporting=yes"}), Contains("not a switch"));
+    CHECK_THAT(run_refusal({"--balloon", "64M,size=1"}), Contains("unknown key"));
+    CHECK_THAT(run_refusal({"--balloon", "64M,"}), Contains("empty item"));
+    CHECK_THAT(run_refusal({"--balloon", "64M", "--balloon", "1M"}), Contains("--balloon"));
+}
+
 TEST_CASE("networks are a TAP interface or user mode, with keys", "[cli]") {
     const auto nets = run({"--net", "tap=br,,0,mac=52:54:00:00:00:01,id=lan", "--net=user", "--net",
                            "user,forward=tcp:8080:80,forward=udp:53:5353"})

@@ -23,11 +23,18 @@
 
 namespace coldstart {
 
+/// What becomes of a page of RAM that the guest gives back.
+enum class PageRelease {
+    zero,    ///< heap memory: the page stays and is filled with zeroes
+    discard, ///< private mappings: the host gets the page, the guest a fresh one at its next touch
+};
+
 /// One contiguous piece of guest RAM. `host` keeps the backing alive (a mapping or a heap block).
 struct MemoryRegion {
     Gpa base;
     std::uint64_t size_bytes = 0;
     std::shared_ptr<std::byte> host;
+    PageRelease on_release = PageRelease::zero;
 
     Gpa end() const noexcept { return base + size_bytes; }
 };
@@ -53,6 +60,12 @@ class GuestMemory {
     bool read(Gpa gpa, std::span<std::byte> out) const noexcept;
     bool write(Gpa gpa, ByteView bytes) const noexcept;
     bool fill(Gpa gpa, std::uint64_t size_bytes, std::byte value) const noexcept;
+
+    /// Gives the whole pages inside [gpa, gpa + size) back to the host, their contents lost, and
+    /// leaves out what is no RAM. How many bytes were given back.
+    std::uint64_t release(Gpa gpa, std::uint64_t size_bytes) const noexcept;
+    /// The same of host memory as range() yields it; memory that is not the guest's is left alone.
+    std::uint64_t release(ByteView host) const noexcept;
 
     template <typename T>
     requires std::is_trivially_copyable_v<T> std::optional<T> load(Gpa gpa)

@@ -2,6 +2,7 @@
 
 #include "api/command/device_names.h"
 #include "api/command/guest_command_line.h"
+#include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/cli/flag_values.h"
@@ -38,6 +39,10 @@ void store_disk(CommandDraft& draft, const FlagSpec& flag, Value value) {
 
 void store_net(CommandDraft& draft, const FlagSpec& flag, Value value) {
     draft.run.config.nets.push_back(parse_net_flag(flag.name, value));
+}
+
+void store_balloon(CommandDraft& draft, const FlagSpec& flag, Value value) {
+    draft.run.config.balloon = parse_balloon_flag(flag.name, value);
 }
 
 void store_serial(CommandDraft& draft, const FlagSpec& flag, Value value) {
@@ -154,6 +159,15 @@ constexpr FlagSpec run_flags[] = {
      .name = "--no-rng",
      .help = "leave out the virtio entropy device",
      .store = [](CommandDraft& d, const FlagSpec&, Value) { d.run.config.rng = false; }},
+    {.group = machine,
+     .name = "--balloon",
+     .value = "SIZE[,KEY=VALUE...]",
+     .kind = ValueKind::keys,
+     .words = "deflate-on-oom=on|deflate-on-oom=off|reporting=on|reporting=off",
+     .help =
+         "a virtio memory balloon that takes SIZE of the guest's memory back, 0 for none of it; "
+         "keys: deflate-on-oom=on|off, reporting=on|off (memory the guest frees goes back too)",
+     .store = store_balloon},
     {.group = machine,
      .name = "--id",
      .value = "NAME",
@@ -351,6 +365,10 @@ Command finish_run(CommandDraft& draft) {
     }
     check_disk_ids(config);
     choose_root_disk(config);
+    if (config.balloon && config.balloon->amount_mib > config.memory_bytes / MiB)
+        throw UsageError(cat("--balloon ", config.balloon->amount_mib, "M: the guest has ",
+                             format_byte_size(config.memory_bytes)),
+                         "give the guest more (--memory), or choose a smaller balloon");
     return draft.run;
 }
 

@@ -83,6 +83,13 @@ std::vector<KeyValue> parse_items(std::string_view flag, std::string_view text,
     return pairs;
 }
 
+bool parse_switch(std::string_view flag, const KeyValue& item) {
+    if (item.value != "on" && item.value != "off")
+        throw UsageError(shown(flag, item.key + "=" + item.value) + ": not a switch",
+                         "accepted: on, off");
+    return item.value == "on";
+}
+
 DiskCache parse_cache(std::string_view flag, const std::string& value) {
     if (value == "writeback")
         return DiskCache::writeback;
@@ -111,9 +118,7 @@ void store_disk_item(DiskConfig& disk, std::string_view flag, const KeyValue& it
             throw UsageError(shown(flag, whole) + ": only raw images are supported",
                              "convert it: qemu-img convert -O raw IMAGE disk.raw");
     } else if (item.key == "readonly") {
-        if (item.value != "on" && item.value != "off")
-            throw UsageError(shown(flag, whole) + ": not a switch", "accepted: on, off");
-        disk.read_only = item.value == "on";
+        disk.read_only = parse_switch(flag, item);
     } else if (item.key == "id") {
         disk.id = parse_id_flag(cat(flag, " id"), item.value);
     } else if (item.key == "serial") {
@@ -257,6 +262,28 @@ NetConfig parse_net_flag(std::string_view flag, std::string_view value) {
         throw UsageError(shown(flag, value) + ": forward= goes with user",
                          "a TAP interface is a link of its own: reach the guest by its address");
     return net;
+}
+
+BalloonConfig parse_balloon_flag(std::string_view flag, std::string_view value) {
+    BalloonConfig balloon;
+    const std::size_t comma = value.find(',');
+    const auto size_bytes = parse_byte_size(value.substr(0, comma));
+    if (!size_bytes || *size_bytes % MiB != 0 || *size_bytes > max_memory_bytes)
+        throw UsageError(shown(flag, value) + ": not a size in whole MiB",
+                         "write it like 64M, or 64M,deflate-on-oom=on");
+    balloon.amount_mib = static_cast<std::uint32_t>(*size_bytes / MiB);
+    if (comma == std::string_view::npos)
+        return balloon;
+    for (const KeyValue& item : parse_items(flag, value.substr(comma + 1), {.first = "KEY="})) {
+        if (item.key == "deflate-on-oom")
+            balloon.deflate_on_oom = parse_switch(flag, item);
+        else if (item.key == "reporting")
+            balloon.free_page_reporting = parse_switch(flag, item);
+        else
+            throw UsageError(shown(flag, item.key + "=" + item.value) + ": unknown key",
+                             "accepted: deflate-on-oom, reporting");
+    }
+    return balloon;
 }
 
 SerialConfig parse_serial_flag(std::string_view flag, std::string_view value) {

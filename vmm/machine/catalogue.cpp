@@ -23,6 +23,7 @@
 #include "devices/vga/std_vga.h"
 #include "devices/vga/vga_legacy.h"
 #include "virtio/backend/raw_disk.h"
+#include "virtio/balloon/virtio_balloon.h"
 #include "virtio/blk/virtio_blk.h"
 #include "virtio/console/virtio_console.h"
 #include "virtio/rng/virtio_rng.h"
@@ -200,6 +201,16 @@ std::unique_ptr<Device> make_ahci(const BoardDevice& entry, const DeviceHost& ho
     return std::make_unique<AhciController>(ahci, std::move(drives));
 }
 
+std::unique_ptr<VirtioDevice> make_virtio_balloon(const BoardDevice&, const DeviceHost& host) {
+    const BalloonConfig config = host.config.balloon.value_or(BalloonConfig{});
+    const VirtioBalloonOptions options{.amount_mib = config.amount_mib,
+                                       .deflate_on_oom = config.deflate_on_oom,
+                                       .statistics_interval_s = config.statistics_interval_s,
+                                       .free_page_hinting = config.free_page_hinting,
+                                       .free_page_reporting = config.free_page_reporting};
+    return std::make_unique<VirtioBalloon>(options, host.memory, host.clock);
+}
+
 std::unique_ptr<VirtioDevice> make_virtio_blk(const BoardDevice& entry, const DeviceHost& host) {
     const DiskConfig& disk = host.config.disks.at(entry.unit);
     VirtioBlkOptions options;
@@ -224,9 +235,8 @@ struct VirtioEntry {
 };
 
 constexpr VirtioEntry virtio_functions[] = {
-    {"virtio-blk", make_virtio_blk},
-    {"virtio-console", make_virtio_console},
-    {"virtio-net", make_virtio_net},
+    {"virtio-balloon", make_virtio_balloon}, {"virtio-blk", make_virtio_blk},
+    {"virtio-console", make_virtio_console}, {"virtio-net", make_virtio_net},
     {"virtio-rng", make_virtio_rng},
 };
 

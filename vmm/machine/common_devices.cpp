@@ -29,6 +29,8 @@ std::vector<BoardDevice> virtio_devices(const VmConfig& config, std::string_view
         add("console", "virtio-console").stream = "console";
     if (config.rng)
         add("rng", "virtio-rng");
+    if (config.balloon)
+        add("balloon", "virtio-balloon");
     return devices;
 }
 

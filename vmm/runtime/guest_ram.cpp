@@ -43,10 +43,10 @@ GuestMemory map_guest_ram(std::span<const Range> ranges) {
             throw system_error("guest memory of " + format_byte_size(range.size_bytes), errno,
                                "give the guest less (--memory), or raise the limit (ulimit -v)");
         regions.push_back({range.base, range.size_bytes,
-                           std::shared_ptr<std::byte>(static_cast<std::byte*>(host),
-                                                      [size_bytes](std::byte* mapping) {
-                                                          ::munmap(mapping, size_bytes);
-                                                      })});
+                           std::shared_ptr<std::byte>(
+                               static_cast<std::byte*>(host),
+                               [size_bytes](std::byte* mapping) { ::munmap(mapping, size_bytes); }),
+                           PageRelease::discard});
     }
     return GuestMemory(std::move(regions));
 }

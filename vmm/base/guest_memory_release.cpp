@@ -1,0 +1,57 @@
+#include "vmm/base/byte_size.h"
+#include "vmm/base/guest_memory.h"
+
+#include <algorithm>
+#include <functional>
+
+#include <sys/mman.h>
+
+namespace coldstart {
+namespace {
+
+/// The whole pages of [first, end), which lies inside the region.
+std::uint64_t release_inside(const MemoryRegion& region, std::uint64_t first,
+                             std::uint64_t end) noexcept {
+    const std::uint64_t start = align_up(first, page_size_bytes);
+    const std::uint64_t stop = align_down(end, page_size_bytes);
+    if (start < first || start >= stop)
+        return 0;
+    std::byte* const host = region.host.get() + (start - region.base.value);
+    const auto size_bytes = static_cast<std::size_t>(stop - start);
+    if (region.on_release == PageRelease::zero)
+        std::fill_n(host, size_bytes, std::byte{0});
+    else if (::madvise(host, size_bytes, MADV_DONTNEED) != 0)
+        return 0; // locked memory: it stays as it is
+    return size_bytes;
+}
+
+} // namespace
+
+std::uint64_t GuestMemory::release(Gpa gpa, std::uint64_t size_bytes) const noexcept {
+    const std::uint64_t room = ~std::uint64_t{0} - gpa.value;
+    const std::uint64_t end = gpa.value + std::min(size_bytes, room);
+    std::uint64_t released = 0;
+    for (const MemoryRegion& region : regions_) {
+        const std::uint64_t first = std::max(gpa.value, region.base.value);
+        const std::uint64_t last = std::min(end, region.end().value);
+        if (first < last)
+            released += release_inside(region, first, last);
+    }
+    return released;
+}
+
+std::uint64_t GuestMemory::release(ByteView host) const noexcept {
+    const std::less<const std::byte*> before;
+    for (const MemoryRegion& region : regions_) {
+        const std::byte* const start = region.host.get();
+        if (before(host.data(), start) || !before(host.data(), start + region.size_bytes))
+            continue;
+        const auto offset = static_cast<std::uint64_t>(host.data() - start);
+        const std::uint64_t size_bytes =
+            std::min<std::uint64_t>(host.size(), region.size_bytes - offset);
+        return release(region.base + offset, size_bytes);
+    }
+    return 0;
+}
+
+} // namespace coldstart
