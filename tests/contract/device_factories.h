@@ -60,6 +60,7 @@ struct Fixture {
         config.firmware_path = code_flash.path();
         config.nvram_path = vars_flash.path();
         config.nets.emplace_back();
+        config.vsock = VsockConfig{.guest_cid = 3, .uds_path = image.path() + ".vsock"};
         net.offloads = {.checksum = true, .tso4 = true, .tso6 = true, .ecn = true};
     }
 

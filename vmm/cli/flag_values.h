@@ -31,6 +31,9 @@ DiskConfig parse_disk_flag(std::string_view flag, std::string_view value);
 /// [,bootindex=N][,rom=F|none]; a comma inside a value is written twice.
 NetConfig parse_net_flag(std::string_view flag, std::string_view value);
 
+/// cid=N,path=F; a comma inside a value is written twice.
+VsockConfig parse_vsock_flag(std::string_view flag, std::string_view value);
+
 /// stdio, none, pty, file=F or socket=F
 SerialConfig parse_serial_flag(std::string_view flag, std::string_view value);
 

@@ -28,6 +28,7 @@
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 #include "virtio/transport/pci/virtio_pci_device.h"
+#include "virtio/vsock/virtio_vsock.h"
 #include "vmm/base/error.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
@@ -36,6 +37,7 @@
 
 #include <array>
 #include <iterator>
+#include <utility>
 
 namespace coldstart {
 
@@ -217,6 +219,16 @@ std::unique_ptr<VirtioDevice> make_virtio_rng(const BoardDevice&, const DeviceHo
     return std::make_unique<VirtioRng>();
 }
 
+std::unique_ptr<VirtioDevice> make_virtio_vsock(const BoardDevice& entry, const DeviceHost& host) {
+    if (!host.config.vsock)
+        throw Error(cat(entry.id, ": the configuration has no vsock"));
+    std::shared_ptr<VsockListener> listener = host.vsock_listener;
+    if (listener == nullptr)
+        listener = std::make_shared<VsockListener>(host.config.vsock->uds_path);
+    return std::make_unique<VirtioVsock>(host.config.vsock->guest_cid, std::move(listener),
+                                         host.reactor, host.clock);
+}
+
 /// What may stand behind a virtio transport, by BoardDevice::function.
 struct VirtioEntry {
     std::string_view function;
@@ -224,10 +236,9 @@ struct VirtioEntry {
 };
 
 constexpr VirtioEntry virtio_functions[] = {
-    {"virtio-blk", make_virtio_blk},
-    {"virtio-console", make_virtio_console},
-    {"virtio-net", make_virtio_net},
-    {"virtio-rng", make_virtio_rng},
+    {"virtio-blk", make_virtio_blk},     {"virtio-console", make_virtio_console},
+    {"virtio-net", make_virtio_net},     {"virtio-rng", make_virtio_rng},
+    {"virtio-vsock", make_virtio_vsock},
 };
 
 constexpr auto virtio_function_names = [] {

@@ -29,6 +29,8 @@ std::vector<BoardDevice> virtio_devices(const VmConfig& config, std::string_view
         add("console", "virtio-console").stream = "console";
     if (config.rng)
         add("rng", "virtio-rng");
+    if (config.vsock)
+        add("vsock", "virtio-vsock");
     return devices;
 }
 
