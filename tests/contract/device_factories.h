@@ -64,6 +64,7 @@ struct Fixture {
                                        .statistics_interval_s = 1,
                                        .free_page_hinting = true,
                                        .free_page_reporting = true};
+        config.vsock = VsockConfig{.guest_cid = 3, .uds_path = image.path() + ".vsock"};
         net.offloads = {.checksum = true, .tso4 = true, .tso6 = true, .ecn = true};
     }
 

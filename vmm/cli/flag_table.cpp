@@ -45,6 +45,10 @@ void store_balloon(CommandDraft& draft, const FlagSpec& flag, Value value) {
     draft.run.config.balloon = parse_balloon_flag(flag.name, value);
 }
 
+void store_vsock(CommandDraft& draft, const FlagSpec& flag, Value value) {
+    draft.run.config.vsock = parse_vsock_flag(flag.name, value);
+}
+
 void store_serial(CommandDraft& draft, const FlagSpec& flag, Value value) {
     draft.run.config.serial = parse_serial_flag(flag.name, value);
     draft.serial_given = true;
@@ -155,6 +159,16 @@ constexpr FlagSpec run_flags[] = {
              "and rom=FILE|none (default: iPXE for a BIOS, if the package ipxe-qemu is there).",
      .repeatable = true,
      .store = store_net},
+    {.group = machine,
+     .name = "--vsock",
+     .value = "cid=N,path=FILE",
+     .kind = ValueKind::keys,
+     .words = "cid=|path=",
+     .help = "a virtio socket device. FILE is a Unix socket to be made: programs of this host "
+             "connect to it and write CONNECT PORT to reach the guest's port; what the guest "
+             "connects to on CID 2 goes to the Unix socket FILE_PORT. N is the guest's own CID, "
+             "from 3.",
+     .store = store_vsock},
     {.group = machine,
      .name = "--no-rng",
      .help = "leave out the virtio entropy device",

@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t max_id_chars = 64;
 constexpr std::uint64_t max_boot_index = 9999;
 constexpr std::uint64_t max_port = 65535;
-constexpr std::size_t max_disk_serial_chars = 20; // VIRTIO_BLK_ID_BYTES
+constexpr std::uint64_t min_guest_cid = 3, max_guest_cid = 0xffff'fffe; // 2 is the host
+constexpr std::size_t max_disk_serial_chars = 20;                       // VIRTIO_BLK_ID_BYTES
 constexpr std::size_t max_socket_path_chars = sizeof(sockaddr_un::sun_path) - 1;
 constexpr double max_timeout_s = 1e9; // 31 years: keeps the deadline far from wrapping
 
@@ -284,6 +285,32 @@ BalloonConfig parse_balloon_flag(std::string_view flag, std::string_view value) 
                              "accepted: deflate-on-oom, reporting");
     }
     return balloon;
+}
+
+VsockConfig parse_vsock_flag(std::string_view flag, std::string_view value) {
+    VsockConfig vsock{.guest_cid = 0, .uds_path = {}};
+    for (const KeyValue& item : parse_items(flag, value, {.first = "path="})) {
+        const std::string whole = item.key + "=" + item.value;
+        if (item.key == "cid") {
+            const auto cid = parse_decimal(item.value);
+            if (!cid || *cid < min_guest_cid || *cid > max_guest_cid)
+                throw UsageError(shown(flag, whole) + ": not a CID of a guest",
+                                 cat("accepted: ", min_guest_cid, " to ", max_guest_cid));
+            vsock.guest_cid = static_cast<std::uint32_t>(*cid);
+        } else if (item.key == "path") {
+            if (item.value.size() > max_socket_path_chars)
+                throw UsageError(shown(flag, whole) + ": the path is too long for a Unix socket",
+                                 cat("accepted: up to ", max_socket_path_chars, " bytes"));
+            vsock.uds_path = item.value;
+        } else {
+            throw UsageError(shown(flag, whole) + ": unknown key", "accepted: cid, path");
+        }
+    }
+    if (vsock.guest_cid == 0 || vsock.uds_path.empty())
+        throw UsageError(
+            cat(shown(flag, value), ": ", vsock.guest_cid == 0 ? "cid=" : "path=", " is missing"),
+            "write it like cid=3,path=vm.vsock");
+    return vsock;
 }
 
 SerialConfig parse_serial_flag(std::string_view flag, std::string_view value) {

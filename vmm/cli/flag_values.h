@@ -33,6 +33,8 @@ NetConfig parse_net_flag(std::string_view flag, std::string_view value);
 
 /// SIZE[,deflate-on-oom=on|off][,reporting=on|off], the size in whole MiB.
 BalloonConfig parse_balloon_flag(std::string_view flag, std::string_view value);
+/// cid=N,path=F; a comma inside a value is written twice.
+VsockConfig parse_vsock_flag(std::string_view flag, std::string_view value);
 
 /// stdio, none, pty, file=F or socket=F
 SerialConfig parse_serial_flag(std::string_view flag, std::string_view value);

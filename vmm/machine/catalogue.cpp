@@ -29,6 +29,7 @@
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 #include "virtio/transport/pci/virtio_pci_device.h"
+#include "virtio/vsock/virtio_vsock.h"
 #include "vmm/base/error.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
@@ -37,6 +38,7 @@
 
 #include <array>
 #include <iterator>
+#include <utility>
 
 namespace coldstart {
 
@@ -228,17 +230,32 @@ std::unique_ptr<VirtioDevice> make_virtio_rng(const BoardDevice&, const DeviceHo
     return std::make_unique<VirtioRng>();
 }
 
+std::unique_ptr<VirtioDevice> make_virtio_vsock(const BoardDevice& entry, const DeviceHost& host) {
+    if (!host.config.vsock)
+        throw Error(cat(entry.id, ": the configuration has no vsock"));
+    std::shared_ptr<VsockListener> listener = host.vsock_listener;
+    if (listener == nullptr)
+        listener = std::make_shared<VsockListener>(host.config.vsock->uds_path);
+    return std::make_unique<VirtioVsock>(host.config.vsock->guest_cid, std::move(listener),
+                                         host.reactor, host.clock);
+}
+
 /// What may stand behind a virtio transport, by BoardDevice::function.
 struct VirtioEntry {
     std::string_view function;
     std::unique_ptr<VirtioDevice> (*make)(const BoardDevice& entry, const DeviceHost& host);
 };
 
+// clang-format off
 constexpr VirtioEntry virtio_functions[] = {
-    {"virtio-balloon", make_virtio_balloon}, {"virtio-blk", make_virtio_blk},
-    {"virtio-console", make_virtio_console}, {"virtio-net", make_virtio_net},
+    {"virtio-balloon", make_virtio_balloon},
+    {"virtio-blk", make_virtio_blk},
+    {"virtio-console", make_virtio_console},
+    {"virtio-net", make_virtio_net},
     {"virtio-rng", make_virtio_rng},
+    {"virtio-vsock", make_virtio_vsock},
 };
+// clang-format on
 
 constexpr auto virtio_function_names = [] {
     std::array<std::string_view, std::size(virtio_functions)> names;

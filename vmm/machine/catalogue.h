@@ -27,6 +27,7 @@ class PostCodeSink;
 class PowerControl;
 class Reactor;
 class RegionPlacer;
+class VsockListener;
 
 /// Makes the host's end of a network; throws Error when it can't.
 using NetBackendMaker = std::function<std::unique_ptr<NetBackend>(const NetConfig&, Reactor&)>;
@@ -49,6 +50,8 @@ struct DeviceHost {
     ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
     std::span<std::byte> low_rom = {};  ///< firmware to be seen below 1 MiB, ending at 0xfffff
     NetBackendMaker make_net = {};      ///< empty: a TAP or passt, as the configuration says
+    /// Bound earlier, when the device was configured; none: one is made, as the configuration says.
+    std::shared_ptr<VsockListener> vsock_listener = {};
 };
 
 struct CatalogueEntry {

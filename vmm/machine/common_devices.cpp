@@ -31,6 +31,8 @@ std::vector<BoardDevice> virtio_devices(const VmConfig& config, std::string_view
         add("rng", "virtio-rng");
     if (config.balloon)
         add("balloon", "virtio-balloon");
+    if (config.vsock)
+        add("vsock", "virtio-vsock");
     return devices;
 }
 

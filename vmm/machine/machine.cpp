@@ -109,7 +109,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .fw_cfg = host.fw_cfg,
                                      .stream = find_stream(host, entry),
                                      .low_rom = host.low_rom,
-                                     .make_net = host.make_net});
+                                     .make_net = host.make_net,
+                                     .vsock_listener = host.vsock_listener});
 
     Device& device = *slot->device;
     if (entry.pci)

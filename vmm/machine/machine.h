@@ -49,7 +49,8 @@ struct MachineHost {
     /// The firmware's last bytes as the chipset shows them below 1 MiB, ending at 0xfffff: whole
     /// pages, at most 256 KiB; none where there is no firmware.
     std::span<std::byte> low_rom = {};
-    NetBackendMaker make_net = {}; ///< as DeviceHost's: for tests
+    NetBackendMaker make_net = {};                      ///< as DeviceHost's: for tests
+    std::shared_ptr<VsockListener> vsock_listener = {}; ///< as DeviceHost's
 };
 
 class Machine {
