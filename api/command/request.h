@@ -190,6 +190,7 @@ enum class Resource {
     screen_png,
     timeline,
     metrics,
+    memory_hotplug,
 };
 
 struct Get {

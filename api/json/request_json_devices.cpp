@@ -160,20 +160,18 @@ ParsedRequest start_balloon_hinting(const Json& json, PathId) {
     return {start};
 }
 
+ParsedRequest stop_balloon_hinting(const Json& json, PathId) {
+    Members members(json, "balloon/hinting");
+    members.done();
+    return {StopBalloonHinting{}};
+}
+
 ParsedRequest put_entropy(const Json& json, PathId) {
     Members members(json, "entropy");
     PutEntropy entropy;
     entropy.limiter = limiter(members, "rate_limiter");
     members.done();
     return {entropy};
-}
-
-ParsedRequest put_mmds(const Json& json, PathId) {
-    return {PutMmds{json.dump()}};
-}
-
-ParsedRequest patch_mmds(const Json& json, PathId) {
-    return {PatchMmds{json.dump()}};
 }
 
 ParsedRequest put_mmds_config(const Json& json, PathId) {

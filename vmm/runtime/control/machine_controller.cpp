@@ -2,7 +2,6 @@
 
 #include "virtio/backend/tap.h"
 #include "vmm/base/error.h"
-#include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/runtime/control/running_requests.h"
 
@@ -172,11 +171,13 @@ Answer MachineController::answer(Resource resource) {
         return screen_png(running());
     case Resource::timeline:
         return JsonText{events_.timeline()};
+    case Resource::memory_hotplug:
+        break;
     case Resource::metrics:
         return Document{"text/plain; version=0.0.4",
                         metrics_.prometheus(started_ ? running_->machine.get() : nullptr)};
     }
-    throw Error("unknown resource");
+    throw Error("memory hotplug: not built in this release");
 }
 
 Answer MachineController::act(Action action) {

@@ -57,6 +57,8 @@ RequestName get_name(Resource resource) {
         return {"get_api_requests", "timeline"};
     case Resource::metrics:
         return {"get_api_requests", "metrics"};
+    case Resource::memory_hotplug:
+        return {"get_api_requests", "hotplug_memory"};
     }
     return {};
 }
