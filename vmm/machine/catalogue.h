@@ -20,6 +20,7 @@ class FwCfgItems;
 class GuestMemory;
 class IrqLine;
 class MemoryMapper;
+class MetadataSource;
 class MsiRouter;
 class NetBackend;
 class PciBus;
@@ -49,6 +50,7 @@ struct DeviceHost {
     ByteStream* stream = nullptr;       ///< there whenever the board's entry names one
     std::span<std::byte> low_rom = {};  ///< firmware to be seen below 1 MiB, ending at 0xfffff
     NetBackendMaker make_net = {};      ///< empty: a TAP or passt, as the configuration says
+    MetadataSource* metadata = nullptr; ///< what a metadata service tells the guest
 };
 
 struct CatalogueEntry {

@@ -50,11 +50,14 @@ struct MachineHost {
     /// pages, at most 256 KiB; none where there is no firmware.
     std::span<std::byte> low_rom = {};
     NetBackendMaker make_net = {}; ///< as DeviceHost's: for tests
+    /// What a metadata service tells the guest; none: there can't be one.
+    MetadataSource* metadata = nullptr;
 };
 
 class Machine {
   public:
-    /// Throws Error when a type is not in the catalogue, a device can't be made, its shape is not
+    /// Throws UsageError when the configuration has a metadata service that can't be: see
+    /// check_mmds(). Throws Error when a type is not in the catalogue, a device can't be made, its shape is not
     /// what the board expects, or two devices claim the same addresses, edge or id.
     Machine(std::span<const BoardDevice> board, const MachineHost& host,
             std::span<const CatalogueEntry> catalogue = device_catalogue());

@@ -1,5 +1,7 @@
 #include "vmm/machine/make_net.h"
 
+#include "api/command/device_names.h"
+#include "virtio/backend/mmds/mmds_backend.h"
 #include "virtio/backend/passt.h"
 #include "virtio/backend/stream_net.h"
 #include "virtio/backend/tap.h"
@@ -8,10 +10,14 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include <arpa/inet.h>
 #include <unistd.h>
 
 namespace coldstart {
@@ -42,13 +48,62 @@ MacAddress address_of(const NetConfig& net, const BoardDevice& entry, const VmCo
                      "write mac=52:54:00:12:34:56, the first number even");
 }
 
+/// RFC 3927: 169.254/16 without its first and last 256.
+std::optional<std::uint32_t> parse_link_local(const std::string& text) {
+    in_addr parsed{};
+    if (::inet_pton(AF_INET, text.c_str(), &parsed) != 1)
+        return std::nullopt;
+    const std::uint32_t address = ntohl(parsed.s_addr);
+    const std::uint32_t third = address >> 8 & 0xff;
+    const bool is_usable = address >> 16 == 0xa9fe && third != 0 && third != 0xff;
+    return is_usable ? std::optional(address) : std::nullopt;
+}
+
+bool has_mmds(const VmConfig& config, std::size_t net) {
+    return config.mmds && std::ranges::count(config.mmds->interfaces, net_name(config, net)) != 0;
+}
+
+/// check_mmds() has looked at the configuration.
+std::unique_ptr<NetBackend> with_mmds(std::unique_ptr<NetBackend> network, const DeviceHost& host) {
+    const MmdsConfig& mmds = *host.config.mmds;
+    MmdsOptions options;
+    options.ipv4_address = parse_link_local(mmds.ipv4_address).value();
+    options.needs_token = mmds.version == MmdsConfig::Version::v2;
+    return std::make_unique<MmdsBackend>(std::move(network), *host.metadata, host.clock, options);
+}
+
 } // namespace
+
+void check_mmds(const VmConfig& config, const MetadataSource* source) {
+    if (!config.mmds)
+        return;
+    const MmdsConfig& mmds = *config.mmds;
+    if (source == nullptr)
+        throw UsageError("metadata service: there is no metadata for it", "name its source");
+    if (mmds.interfaces.empty())
+        throw UsageError("metadata service: no network interface leads to it", "name one");
+    for (const std::string& interface : mmds.interfaces) {
+        std::size_t net = 0;
+        while (net < config.nets.size() && net_name(config, net) != interface)
+            ++net;
+        if (net == config.nets.size())
+            throw UsageError(cat("metadata service: there is no network interface \"",
+                                 printable(interface), "\""),
+                             "name one that is configured");
+    }
+    if (!parse_link_local(mmds.ipv4_address))
+        throw UsageError(cat("metadata service: ", printable(mmds.ipv4_address),
+                             " is no usable link-local address"),
+                         "choose one from 169.254.1.0 to 169.254.254.255");
+}
 
 std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const DeviceHost& host) {
     const NetConfig& net = host.config.nets.at(entry.unit);
     const VirtioNetOptions options{.mac = address_of(net, entry, host.config)};
     auto backend =
         host.make_net ? host.make_net(net, host.reactor) : make_host_backend(net, host.reactor);
+    if (has_mmds(host.config, entry.unit))
+        backend = with_mmds(std::move(backend), host);
     return std::make_unique<VirtioNet>(std::move(backend), options);
 }
 

@@ -50,7 +50,8 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .mapper = &kvm_memory_,
                              .msis = &wiring_,
                              .post_codes = &host.post_codes,
-                             .streams = host.streams};
+                             .streams = host.streams,
+                             .metadata = host.metadata};
     boot_->equip(machine_host);
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
     vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {

@@ -13,6 +13,7 @@
 #include "devices/vga/screen.h"
 #include "vmm/base/byte_stream.h"
 #include "vmm/base/guest_memory.h"
+#include "vmm/base/metadata_source.h"
 #include "vmm/base/power.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/machine/machine.h"
@@ -53,6 +54,7 @@ struct RunEnd {
 struct HostSide {
     std::map<std::string, ByteStream*, std::less<>> streams; ///< by BoardDevice::stream: "com1"
     PostCodeSink& post_codes;
+    MetadataSource* metadata = nullptr; ///< for VmConfig::mmds
 };
 
 class VirtualMachine {
