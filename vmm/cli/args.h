@@ -19,7 +19,8 @@ namespace coldstart {
 struct RunCommand {
     VmConfig config;
     LogLevel log_level = LogLevel::warn;
-    std::string log_path; ///< empty: stderr
+    std::string log_path;      ///< empty: stderr
+    std::string metadata_path; ///< JSON for the guest's metadata service; empty: no service
 };
 
 /// What this host's KVM can do.

@@ -170,6 +170,25 @@ constexpr FlagSpec run_flags[] = {
              "from 3.",
      .store = store_vsock},
     {.group = machine,
+     .name = "--metadata",
+     .value = "FILE.json",
+     .kind = ValueKind::file,
+     .help = "a metadata service on the first network card, at 169.254.169.254, that shows the "
+             "guest what this file holds",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.metadata_path = v; }},
+    {.group = machine,
+     .name = "--metadata-version",
+     .value = "VERSION",
+     .kind = ValueKind::words,
+     .words = "v1|v2",
+     .help = "v1: the service answers every GET; v2: only those with a token of its own (default: "
+             "v1)",
+     .store =
+         [](CommandDraft& d, const FlagSpec&, Value v) {
+             d.run.config.mmds.emplace().version =
+                 v == "v2" ? MmdsConfig::Version::v2 : MmdsConfig::Version::v1;
+         }},
+    {.group = machine,
      .name = "--no-rng",
      .help = "leave out the virtio entropy device",
      .store = [](CommandDraft& d, const FlagSpec&, Value) { d.run.config.rng = false; }},
@@ -367,9 +386,25 @@ void check_boot_source(CommandDraft& draft) {
     }
 }
 
+/// The metadata service stands behind the first card.
+void place_metadata(RunCommand& run) {
+    VmConfig& config = run.config;
+    if (run.metadata_path.empty()) {
+        if (config.mmds)
+            throw UsageError("--metadata-version: there is no metadata", "add --metadata FILE");
+        return;
+    }
+    if (config.nets.empty())
+        throw UsageError("--metadata: the guest has no network to ask by", "add --net user");
+    if (!config.mmds)
+        config.mmds.emplace();
+    config.mmds->interfaces = {net_name(config, 0)};
+}
+
 Command finish_run(CommandDraft& draft) {
     VmConfig& config = draft.run.config;
     check_boot_source(draft);
+    place_metadata(draft.run);
     if (config.virtio_console) {
         if (draft.serial_given && config.serial.kind == SerialConfig::Kind::stdio)
             throw UsageError("--serial stdio: the terminal is taken by --virtio-console",

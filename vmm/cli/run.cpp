@@ -1,5 +1,6 @@
 #include "vmm/cli/run.h"
 
+#include "api/json/metadata_store.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
@@ -227,9 +228,12 @@ int run_command(const RunCommand& command) {
     SignalWatch signals(loop);
     Consoles consoles(loop, config);
     PostCodeLog post_codes(config.post_codes_path);
+    MetadataStore metadata;
+    if (!command.metadata_path.empty())
+        put_metadata_file(metadata, command.metadata_path);
     RunEnd end;
     {
-        VirtualMachine machine(config, HostSide{consoles.by_name(), post_codes}, loop);
+        VirtualMachine machine(config, HostSide{consoles.by_name(), post_codes, &metadata}, loop);
         signals.deliver_to(machine);
         consoles.deliver_quit_to(machine);
         std::optional<RawTerminal> raw;

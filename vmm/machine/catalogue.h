@@ -20,6 +20,7 @@ class FwCfgItems;
 class GuestMemory;
 class IrqLine;
 class MemoryMapper;
+class MetadataSource;
 class MsiRouter;
 class NetBackend;
 class PciBus;
@@ -52,6 +53,7 @@ struct DeviceHost {
     NetBackendMaker make_net = {};      ///< empty: a TAP or passt, as the configuration says
     /// Bound earlier, when the device was configured; none: one is made, as the configuration says.
     std::shared_ptr<VsockListener> vsock_listener = {};
+    MetadataSource* metadata = nullptr; ///< what a metadata service tells the guest
 };
 
 struct CatalogueEntry {

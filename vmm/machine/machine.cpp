@@ -2,6 +2,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/make_net.h"
 
 #include <algorithm>
 #include <utility>
@@ -71,6 +72,7 @@ Machine::Machine(std::span<const BoardDevice> board, const MachineHost& host,
                  std::span<const CatalogueEntry> catalogue)
     : no_mapper_(std::make_unique<NoMapper>()), no_messages_(std::make_unique<NoMessages>()),
       placements_(bus_, host.doorbells, host.mapper) {
+    check_mmds(host.config, host.metadata);
     for (const BoardDevice& entry : board)
         make(entry, host, catalogue);
     check_interrupts();
@@ -110,7 +112,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .stream = find_stream(host, entry),
                                      .low_rom = host.low_rom,
                                      .make_net = host.make_net,
-                                     .vsock_listener = host.vsock_listener});
+                                     .vsock_listener = host.vsock_listener,
+                                     .metadata = host.metadata});
 
     Device& device = *slot->device;
     if (entry.pci)

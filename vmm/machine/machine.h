@@ -49,13 +49,16 @@ struct MachineHost {
     /// The firmware's last bytes as the chipset shows them below 1 MiB, ending at 0xfffff: whole
     /// pages, at most 256 KiB; none where there is no firmware.
     std::span<std::byte> low_rom = {};
-    NetBackendMaker make_net = {};                      ///< as DeviceHost's: for tests
+    NetBackendMaker make_net = {};                      ///< as DeviceHost's
     std::shared_ptr<VsockListener> vsock_listener = {}; ///< as DeviceHost's
+    /// What a metadata service tells the guest; none: there can't be one.
+    MetadataSource* metadata = nullptr;
 };
 
 class Machine {
   public:
-    /// Throws Error when a type is not in the catalogue, a device can't be made, its shape is not
+    /// Throws UsageError when the configuration has a metadata service that can't be: see
+    /// check_mmds(). Throws Error when a type is not in the catalogue, a device can't be made, its shape is not
     /// what the board expects, or two devices claim the same addresses, edge or id.
     Machine(std::span<const BoardDevice> board, const MachineHost& host,
             std::span<const CatalogueEntry> catalogue = device_catalogue());

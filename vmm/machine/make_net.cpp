@@ -1,6 +1,7 @@
 #include "vmm/machine/make_net.h"
 
 #include "api/command/device_names.h"
+#include "virtio/backend/mmds/mmds_backend.h"
 #include "virtio/backend/passt.h"
 #include "virtio/backend/stream_net.h"
 #include "virtio/backend/tap.h"
@@ -9,10 +10,14 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include <arpa/inet.h>
 #include <unistd.h>
 
 namespace coldstart {
@@ -21,17 +26,6 @@ namespace {
 // For a BIOS. UEFI passes over what is in it and uses its own driver and network stack, which does
 // all that iPXE's EFI driver would.
 constexpr const char* usual_rom_path = "/usr/lib/ipxe/qemu/pxe-virtio.rom";
-
-std::unique_ptr<NetBackend> make_host_backend(const NetConfig& net, Reactor& reactor) {
-    if (net.kind == NetConfig::Kind::tap)
-        return std::make_unique<TapBackend>(net.tap, reactor);
-    PasstOptions options;
-    for (const PortForward& forward : net.forwards)
-        options.forwards.push_back({.udp = forward.protocol == PortForward::Protocol::udp,
-                                    .host_port = forward.host_port,
-                                    .guest_port = forward.guest_port});
-    return std::make_unique<StreamNetBackend>(start_passt(options), reactor);
-}
 
 MacAddress address_of(const NetConfig& net, const BoardDevice& entry, const VmConfig& config) {
     // With the TAP's name in it, two machines on one bridge have different addresses.
@@ -44,13 +38,73 @@ MacAddress address_of(const NetConfig& net, const BoardDevice& entry, const VmCo
                      "write mac=52:54:00:12:34:56, the first number even");
 }
 
+/// RFC 3927: 169.254/16 without its first and last 256.
+std::optional<std::uint32_t> parse_link_local(const std::string& text) {
+    in_addr parsed{};
+    if (::inet_pton(AF_INET, text.c_str(), &parsed) != 1)
+        return std::nullopt;
+    const std::uint32_t address = ntohl(parsed.s_addr);
+    const std::uint32_t third = address >> 8 & 0xff;
+    const bool is_usable = address >> 16 == 0xa9fe && third != 0 && third != 0xff;
+    return is_usable ? std::optional(address) : std::nullopt;
+}
+
+bool has_mmds(const VmConfig& config, std::size_t net) {
+    return config.mmds && std::ranges::count(config.mmds->interfaces, net_name(config, net)) != 0;
+}
+
+/// check_mmds() has looked at the configuration.
+std::unique_ptr<NetBackend> with_mmds(std::unique_ptr<NetBackend> network, const DeviceHost& host) {
+    const MmdsConfig& mmds = *host.config.mmds;
+    MmdsOptions options;
+    options.ipv4_address = parse_link_local(mmds.ipv4_address).value();
+    options.needs_token = mmds.version == MmdsConfig::Version::v2;
+    return std::make_unique<MmdsBackend>(std::move(network), *host.metadata, host.clock, options);
+}
+
 } // namespace
+
+std::unique_ptr<NetBackend> make_host_backend(const NetConfig& net, Reactor& reactor) {
+    if (net.kind == NetConfig::Kind::tap)
+        return std::make_unique<TapBackend>(net.tap, reactor);
+    PasstOptions options;
+    for (const PortForward& forward : net.forwards)
+        options.forwards.push_back({.udp = forward.protocol == PortForward::Protocol::udp,
+                                    .host_port = forward.host_port,
+                                    .guest_port = forward.guest_port});
+    return std::make_unique<StreamNetBackend>(start_passt(options), reactor);
+}
+
+void check_mmds(const VmConfig& config, const MetadataSource* source) {
+    if (!config.mmds)
+        return;
+    const MmdsConfig& mmds = *config.mmds;
+    if (source == nullptr)
+        throw UsageError("metadata service: there is no metadata for it", "name its source");
+    if (mmds.interfaces.empty())
+        throw UsageError("metadata service: no network interface leads to it", "name one");
+    for (const std::string& interface : mmds.interfaces) {
+        std::size_t net = 0;
+        while (net < config.nets.size() && net_name(config, net) != interface)
+            ++net;
+        if (net == config.nets.size())
+            throw UsageError(cat("metadata service: there is no network interface \"",
+                                 printable(interface), "\""),
+                             "name one that is configured");
+    }
+    if (!parse_link_local(mmds.ipv4_address))
+        throw UsageError(cat("metadata service: ", printable(mmds.ipv4_address),
+                             " is no usable link-local address"),
+                         "choose one from 169.254.1.0 to 169.254.254.255");
+}
 
 std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const DeviceHost& host) {
     const NetConfig& net = host.config.nets.at(entry.unit);
-    const VirtioNetOptions options{.mac = address_of(net, entry, host.config)};
+    const VirtioNetOptions options{.mac = address_of(net, entry, host.config), .mtu = net.mtu};
     auto backend =
         host.make_net ? host.make_net(net, host.reactor) : make_host_backend(net, host.reactor);
+    if (has_mmds(host.config, entry.unit))
+        backend = with_mmds(std::move(backend), host);
     return std::make_unique<VirtioNet>(std::move(backend), options);
 }
 

@@ -10,7 +10,15 @@
 
 namespace coldstart {
 
+class NetBackend;
 class VirtioDevice;
+
+/// Throws UsageError when the configuration has a metadata service without a source, without an
+/// interface, on one that is not there, or at an address that is not link-local.
+void check_mmds(const VmConfig& config, const MetadataSource* source);
+
+/// A TAP or passt, as the configuration says. Throws Error when it can't be had.
+std::unique_ptr<NetBackend> make_host_backend(const NetConfig& net, Reactor& reactor);
 
 /// Throws Error when the backend can't be had, UsageError when the MAC address is none.
 std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const DeviceHost& host);

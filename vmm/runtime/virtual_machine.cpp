@@ -53,7 +53,9 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .msis = &wiring_,
                              .post_codes = &host.post_codes,
                              .streams = host.streams,
-                             .make_net = host.make_net};
+                             .make_net = host.make_net,
+                             .vsock_listener = host.vsock_listener,
+                             .metadata = host.metadata};
     boot_->equip(machine_host);
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
     vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {

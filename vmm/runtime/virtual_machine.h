@@ -14,6 +14,7 @@
 #include "devices/vga/screen.h"
 #include "vmm/base/byte_stream.h"
 #include "vmm/base/guest_memory.h"
+#include "vmm/base/metadata_source.h"
 #include "vmm/base/power.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/machine/machine.h"
@@ -56,8 +57,10 @@ struct RunEnd {
 struct HostSide {
     std::map<std::string, ByteStream*, std::less<>> streams; ///< by BoardDevice::stream: "com1"
     PostCodeSink& post_codes;
-    MachineObserver* observer = nullptr; ///< who hears of what happens; none: nobody
-    NetBackendMaker make_net = {};       ///< as DeviceHost's
+    MachineObserver* observer = nullptr;                ///< who hears of what happens; none: nobody
+    NetBackendMaker make_net = {};                      ///< as DeviceHost's
+    std::shared_ptr<VsockListener> vsock_listener = {}; ///< as DeviceHost's
+    MetadataSource* metadata = nullptr;                 ///< for VmConfig::mmds
 };
 
 class VirtualMachine {
