@@ -21,9 +21,9 @@ struct MachineController::Running {
     std::unique_ptr<VirtualMachine> machine; ///< last: it uses what stands above
 };
 
-MachineController::MachineController(VmConfig initial, ControllerOptions options)
+MachineController::MachineController(VmConfig initial, Reactor& reactor, ControllerOptions options)
     : options_(std::move(options)), post_codes_(initial.post_codes_path),
-      events_(options_.start_ns, &post_codes_), metadata_(options_.metadata_limit_bytes),
+      events_(reactor, options_.start_ns, &post_codes_), metadata_(options_.metadata_limit_bytes),
       configuration_(std::move(initial)) {}
 
 MachineController::~MachineController() {

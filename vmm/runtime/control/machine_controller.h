@@ -41,7 +41,8 @@ struct ControllerOptions {
 class MachineController final : public RequestHandler {
   public:
     /// Throws Error when a file that `initial` names for the host's side can't be had.
-    MachineController(VmConfig initial, ControllerOptions options);
+    /// `reactor` outlives it: its thread tells readers of events.
+    MachineController(VmConfig initial, Reactor& reactor, ControllerOptions options);
     ~MachineController() override;
 
     void handle(Request request, std::function<void(Answer)> done) override;

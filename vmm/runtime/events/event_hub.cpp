@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 
 namespace coldstart {
@@ -52,20 +51,16 @@ class EventHub::Handle final : public Subscription {
     std::list<Reader>::iterator reader_;
 };
 
-EventHub::EventHub(std::uint64_t start_ns, PostCodeSink* next)
+EventHub::EventHub(Reactor& reactor, std::uint64_t start_ns, PostCodeSink* next)
     : start_ns_(start_ns), next_(next), wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_fd_)
         throw system_error("eventfd", errno);
-    publisher_ = std::thread([this] { publisher_main(); });
+    watch_ = reactor.watch(wake_fd_.get(), POLLIN, [this](std::uint32_t) { turn(); });
 }
 
 EventHub::~EventHub() {
-    {
-        const std::lock_guard guard(inbox_mutex_);
-        ending_ = true;
-    }
-    wake();
-    publisher_.join();
+    watch_.reset();
+    turn();
 }
 
 void EventHub::wake() noexcept {
@@ -104,35 +99,33 @@ std::unique_ptr<Subscription> EventHub::follow(Listener listener) {
     return handle;
 }
 
-void EventHub::publisher_main() noexcept {
-    ::pthread_setname_np(::pthread_self(), "events");
-    bool more = true;
-    while (more) {
-        more = wait_for_work();
-        try {
-            const std::vector<Timed> batch = collect();
-            const std::lock_guard guard(mutex_);
-            for (const Timed& timed : batch)
-                append(timed);
-            for (Reader& reader : readers_)
-                tell(reader);
-        } catch (const std::bad_alloc&) {
-            continue; // what could not be told now is told with the next event
-        }
-    }
-}
-
-/// False when this is the last turn.
-bool EventHub::wait_for_work() noexcept {
-    pollfd waiting{wake_fd_.get(), POLLIN, 0};
-    while (::poll(&waiting, 1, -1) < 0 && errno == EINTR)
-        continue;
+void EventHub::turn() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = ::read(wake_fd_.get(), &count, sizeof count);
     // From here on whoever has news wakes us again.
     awake_.store(false);
-    const std::lock_guard guard(inbox_mutex_);
-    return !ending_;
+    try {
+        const std::lock_guard guard(mutex_);
+        take_news();
+        for (Reader& reader : readers_)
+            tell(reader);
+    } catch (const std::bad_alloc&) {
+        return; // what could not be told now is told with the next event
+    }
+}
+
+void EventHub::take_news() {
+    for (const Timed& timed : collect())
+        append(timed);
+}
+
+std::string EventHub::timeline() {
+    const std::lock_guard guard(mutex_);
+    take_news();
+    std::string text = "[";
+    for (const std::string& line : lines_)
+        text.append(text.size() > 1 ? "," : "").append(line);
+    return text += "]";
 }
 
 std::vector<EventHub::Timed> EventHub::collect() {

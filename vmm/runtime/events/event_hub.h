@@ -8,11 +8,12 @@
 // faster than they can be told.
 //
 // Threads: happened, post_code, ready and follow any. post_code and ready are for vCPU threads:
-// they allocate nothing, wait for nobody, and wake the publisher's thread only when it sleeps.
+// they allocate nothing, wait for nobody, and wake the reactor's thread only when it sleeps.
 #pragma once
 
 #include "api/command/answer.h"
 #include "devices/post_port/post_port.h"
+#include "vmm/base/reactor.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/runtime/events/machine_event.h"
 
@@ -24,7 +25,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace coldstart {
@@ -35,17 +35,19 @@ class EventHub final : public MachineObserver, public PostCodeSink {
     static constexpr std::size_t post_code_ring = 1024;
 
     /// `start_ns`: CLOCK_MONOTONIC when the process began. `next` hears of POST codes too; it may
-    /// be absent. Starts the publisher's thread. Throws Error.
-    explicit EventHub(std::uint64_t start_ns, PostCodeSink* next = nullptr);
+    /// be absent. Listeners are called on the reactor's thread. Throws Error.
+    EventHub(Reactor& reactor, std::uint64_t start_ns, PostCodeSink* next = nullptr);
     /// Tells readers what is still to be told, then lets go of them.
     ~EventHub() override;
 
     void happened(const MachineEvent& event) noexcept override;
     void post_code(std::uint8_t code, std::uint64_t time_ns) noexcept override;
 
-    /// From the oldest event that is still known. `listener` is called on the publisher's thread,
-    /// and not any more once the subscription is gone. The hub outlives the subscription.
+    /// From the oldest event that is still known. The listener is not called any more once the
+    /// subscription is gone. The hub outlives the subscription.
     std::unique_ptr<Subscription> follow(Listener listener);
+    /// All that is known, as one JSON array.
+    std::string timeline();
 
   private:
     struct Timed {
@@ -58,8 +60,8 @@ class EventHub final : public MachineObserver, public PostCodeSink {
     };
     class Handle;
 
-    void publisher_main() noexcept;
-    bool wait_for_work() noexcept;
+    void turn();
+    void take_news();
     std::vector<Timed> collect();
     void collect_post_codes(std::vector<Timed>& into);
     void append(const Timed& timed);
@@ -73,19 +75,18 @@ class EventHub final : public MachineObserver, public PostCodeSink {
     // Written by vCPU threads: times in microseconds and codes, in one word; 0: nothing.
     std::array<std::atomic<std::uint64_t>, post_code_ring> codes_{};
     std::atomic<std::uint64_t> codes_written_{0};
-    std::uint64_t codes_read_ = 0; ///< the publisher's
+    std::uint64_t codes_read_ = 0; ///< the reader's, who holds mutex_
     std::atomic<bool> awake_{false};
 
     std::mutex inbox_mutex_; ///< a leaf
     std::vector<Timed> inbox_;
-    bool ending_ = false;
 
     std::mutex mutex_; ///< guards what follows; held while a listener is called
     std::deque<std::string> lines_;
     std::uint64_t first_seq_ = 0; ///< of lines_.front()
     std::list<Reader> readers_;
 
-    std::thread publisher_; ///< last: it uses everything above
+    std::unique_ptr<Watch> watch_; ///< last: its callback uses everything above
 };
 
 } // namespace coldstart
