@@ -1,5 +1,6 @@
 // The block device: framing, limits, errors, order, against real files and a disk turned by hand.
 #include "tests/fakes/fakes.h"
+#include "tests/fakes/manual_disk.h"
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
 #include "virtio/backend/raw_disk.h"
@@ -16,41 +17,6 @@ using namespace coldstart::fakes;
 using namespace coldstart::virtio_blk;
 
 namespace {
-
-/// Completes requests when and how the test says.
-class ManualDisk final : public DiskImage {
-  public:
-    std::uint64_t size_bytes() const noexcept override { return 64 * KiB; }
-    bool read_only() const noexcept override { return false; }
-    DiskGeometry geometry() const noexcept override { return {512, 4096, 65536}; }
-    std::uint32_t max_in_flight() const noexcept override { return 4; }
-    void set_client(DiskClient& owner) noexcept override { client = &owner; }
-    void disconnect() noexcept override { client = nullptr; }
-    void submit(const DiskRequest& request) noexcept override { waiting.push_back(request); }
-    void commit() noexcept override { commits += waiting.empty() ? 0 : 1; }
-    void reap() noexcept override {
-        for (const auto& [tag, error] : std::exchange(done, {}))
-            client->disk_completed(tag, error);
-    }
-    void drain() noexcept override {
-        while (!waiting.empty())
-            complete(0, 0);
-        reap();
-    }
-    std::uint32_t in_flight() const noexcept override {
-        return static_cast<std::uint32_t>(waiting.size() + done.size());
-    }
-
-    void complete(std::size_t which, int error) {
-        done.emplace_back(waiting.at(which).tag, error);
-        waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(which));
-    }
-
-    DiskClient* client = nullptr;
-    std::vector<DiskRequest> waiting;
-    std::vector<std::pair<std::uint32_t, int>> done;
-    unsigned commits = 0;
-};
 
 std::string header(std::uint32_t type, std::uint64_t sector) {
     const RequestHeader fields{type, 0, sector};

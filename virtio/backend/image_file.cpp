@@ -53,6 +53,13 @@ UniqueFd open_path(const std::string& path, bool read_only, bool direct) {
     throw system_error(cat("disk image ", path), error);
 }
 
+bool same_file(int fd, int other_fd) noexcept {
+    struct stat one {};
+    struct stat other {};
+    return other_fd >= 0 && ::fstat(fd, &one) == 0 && ::fstat(other_fd, &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 void lock_image(int fd, const std::string& path, bool read_only) {
     struct flock lock {};
     lock.l_type = read_only ? F_RDLCK : F_WRLCK;
@@ -117,11 +124,18 @@ void find_direct_alignment(ImageFile& image) {
 
 } // namespace
 
-ImageFile open_image_file(const std::string& path, bool read_only, bool direct) {
+ImageFile open_image_file(const std::string& path, bool read_only, bool direct, int held_lock_fd) {
     const struct stat named = status_of(path);
     ImageFile image;
     image.lock_fd = open_path(path, read_only, false);
-    lock_image(image.lock_fd.get(), path, read_only);
+    if (same_file(image.lock_fd.get(), held_lock_fd)) {
+        // The lock belongs to the open file description, and stays until its last descriptor goes.
+        image.lock_fd.reset(::fcntl(held_lock_fd, F_DUPFD_CLOEXEC, 0));
+        if (!image.lock_fd)
+            throw system_error(cat("disk image ", path), errno);
+    } else {
+        lock_image(image.lock_fd.get(), path, read_only);
+    }
     image.fd = open_path(path, read_only, direct);
 
     if (S_ISBLK(named.st_mode)) {

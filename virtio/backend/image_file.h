@@ -23,7 +23,9 @@ struct ImageFile {
     std::uint32_t memory_alignment = 1;
 };
 
-/// Throws Error.
-ImageFile open_image_file(const std::string& path, bool read_only, bool direct);
+/// Throws Error. `held_lock_fd` is the lock_fd of an image that this one is to replace, opened in
+/// the same way, or -1: when the path leads to the same file again, its lock is shared.
+ImageFile open_image_file(const std::string& path, bool read_only, bool direct,
+                          int held_lock_fd = -1);
 
 } // namespace coldstart

@@ -8,7 +8,7 @@
 // block then fails with EINVAL: geometry() tells the driver the block.
 // A discard the file system can't do succeeds without effect: it is a hint. Zeroes that it can't
 // do are written.
-// Missing: growing a disk while it is in use.
+// A disk that grew while it was in use is seen whole when it is opened anew: see `replaces`.
 #pragma once
 
 #include "virtio/backend/image_file.h"
@@ -27,6 +27,8 @@
 
 namespace coldstart {
 
+class RawDisk;
+
 enum class DiskCacheMode {
     writeback, ///< through the host's page cache; a flush is an fdatasync
     none,      ///< O_DIRECT; a flush is an fdatasync
@@ -38,6 +40,9 @@ struct RawDiskOptions {
     bool read_only = false;
     DiskCacheMode cache = DiskCacheMode::writeback;
     bool synchronous = false; ///< never io_uring
+    /// The disk that this one is to replace, as read-only as this one: both may be open on one
+    /// file for a while. For the construction only.
+    const RawDisk* replaces = nullptr;
 };
 
 class RawDisk final : public DiskImage {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <system_error>
 
 namespace coldstart {
@@ -17,16 +18,20 @@ using namespace virtio_blk;
 constexpr std::uint16_t queue_size = 256;
 constexpr std::uint32_t seg_max = queue_size - 2; // header and status need a descriptor each
 static_assert(queue_size <= DiskImage::max_segments);
-constexpr std::uint32_t max_range_sectors = 4 * 1024 * 1024; // 2 GiB
 
-std::uint32_t used_length(std::uint64_t data_bytes) noexcept {
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(data_bytes + 1, 0xffffffff));
+/// The lowest last, as they are taken from the back.
+std::vector<std::uint32_t> all_tags(std::uint32_t count) {
+    std::vector<std::uint32_t> tags(count);
+    std::iota(tags.rbegin(), tags.rend(), 0u);
+    return tags;
 }
 
 } // namespace
 
 VirtioBlk::VirtioBlk(std::unique_ptr<DiskImage> image, const VirtioBlkOptions& options)
-    : image_(std::move(image)), capacity_sectors_(image_->size_bytes() / sector_bytes) {
+    : image_(std::move(image)), read_only_(image_->read_only()),
+      capacity_sectors_(image_->size_bytes() / sector_bytes),
+      throttle_(options.clock, options.limit, [this] { limit_passed(); }) {
     if (options.queues == 0 || options.queues > 64)
         throw UsageError(cat("a disk with ", options.queues, " queues"), "use 1 to 64");
     queue_sizes_.assign(options.queues, queue_size);
@@ -34,8 +39,7 @@ VirtioBlk::VirtioBlk(std::unique_ptr<DiskImage> image, const VirtioBlkOptions& o
     std::memcpy(serial_.data(), options.serial.data(),
                 std::min(options.serial.size(), serial_.size()));
     pending_.resize(image_->max_in_flight());
-    for (std::uint32_t tag = image_->max_in_flight(); tag != 0; --tag)
-        free_.push_back(tag - 1);
+    free_ = all_tags(image_->max_in_flight());
     build_config();
     image_->set_client(*this);
 }
@@ -56,7 +60,7 @@ void VirtioBlk::build_config() noexcept {
     store_le(bytes, config::min_io_size, static_cast<std::uint16_t>(physical_blocks));
     store_le(bytes, config::opt_io_size, geometry.optimal_io_bytes / geometry.block_bytes);
     store_le(bytes, config::num_queues, static_cast<std::uint16_t>(queue_sizes_.size()));
-    if (image_->read_only())
+    if (read_only_)
         return;
     store_le(bytes, config::max_discard_sectors, max_range_sectors);
     store_le(bytes, config::max_discard_seg, std::uint32_t{1});
@@ -72,7 +76,7 @@ std::uint64_t VirtioBlk::features() const noexcept {
                          feature_seg_max | feature_blk_size | feature_flush | feature_topology;
     if (queue_sizes_.size() > 1)
         bits |= feature_mq;
-    bits |= image_->read_only() ? feature_ro : feature_discard | feature_write_zeroes;
+    bits |= read_only_ ? feature_ro : feature_discard | feature_write_zeroes;
     return bits;
 }
 
@@ -88,9 +92,57 @@ bool VirtioBlk::activate(const VirtioActivation& activation) noexcept {
 }
 
 void VirtioBlk::deactivate() noexcept {
+    throttle_.stop();
     image_->drain();
     publish();
     active_.reset();
+}
+
+void VirtioBlk::replace_image(std::unique_ptr<DiskImage> image) {
+    std::vector<Pending> pending(image->max_in_flight());
+    std::vector<std::uint32_t> free = all_tags(image->max_in_flight());
+    {
+        const std::lock_guard guard(lock());
+        image_->drain();
+        std::swap(image_, image);
+        pending_.swap(pending);
+        free_.swap(free);
+        capacity_sectors_ = image_->size_bytes() / sector_bytes;
+        build_config();
+        image_->set_client(*this);
+        if (active_) {
+            publish();
+            active_->notifier.config_changed();
+        }
+    }
+    // Without the lock, which the old image's last call to disk_ready() may be waiting for.
+    image->disconnect();
+}
+
+void VirtioBlk::set_rate_limit(const RateLimitUpdate& update) {
+    throttle_.prepare(update);
+    const std::lock_guard guard(lock());
+    throttle_.update(update);
+}
+
+RateLimitOptions VirtioBlk::rate_limit() {
+    const std::lock_guard guard(lock());
+    return throttle_.limit();
+}
+
+void VirtioBlk::limit_passed() noexcept {
+    const std::lock_guard guard(lock());
+    throttle_.expired();
+    if (!active_ || paused_ || failed_)
+        return;
+    // The queue that waited comes first, or the others would take what it waited for.
+    const auto queues = static_cast<unsigned>(progress_.size());
+    for (unsigned i = 0; i < queues && !failed_ && !throttle_.is_holding(); ++i) {
+        const unsigned index = (limited_queue_ + i) % queues;
+        if (active_->queues[index].ready())
+            serve(index);
+    }
+    settle();
 }
 
 void VirtioBlk::fail(std::string_view reason) noexcept {
@@ -99,7 +151,7 @@ void VirtioBlk::fail(std::string_view reason) noexcept {
 }
 
 void VirtioBlk::process_queue(unsigned index) noexcept {
-    if (!active_ || paused_ || failed_)
+    if (!active_ || paused_ || failed_ || throttle_.is_holding())
         return;
     serve(index);
     settle();
@@ -131,6 +183,12 @@ void VirtioBlk::serve(unsigned index) noexcept {
                 fail("a block request without room for its status");
                 return;
             }
+            if (!admit(request)) {
+                // The timer goes on here; kicks until then change nothing.
+                queue.undo_pop();
+                limited_queue_ = index;
+                return;
+            }
             execute(request);
         }
         more = queue.enable_notifications();
@@ -158,135 +216,6 @@ void VirtioBlk::publish() noexcept {
     }
 }
 
-bool VirtioBlk::take_apart(unsigned queue, const DescriptorChain& chain,
-                           Request& request) noexcept {
-    if (chain.writable.empty())
-        return false;
-    const iovec& last = chain.writable.back();
-    request.queue = queue;
-    request.head = chain.head;
-    request.status = static_cast<std::byte*>(last.iov_base) + last.iov_len - 1;
-    request.to_driver_bytes = chain.writable_bytes - 1;
-    request.to_driver = keep_front(chain.writable, request.to_driver_bytes);
-
-    const std::size_t copied = copy_from_segments(
-        chain.readable, 0, std::as_writable_bytes(std::span(&request.header, 1)));
-    if (copied != sizeof request.header)
-        request.header = {.type = ~0u}; // no such type: answered as unsupported
-    request.from_driver_bytes = chain.readable_bytes - copied;
-    request.from_driver = drop_front(chain.readable, copied);
-    return true;
-}
-
-void VirtioBlk::execute(const Request& request) noexcept {
-    switch (request.header.type) {
-    case type_in:
-        transfer(request, DiskOperation::read);
-        return;
-    case type_out:
-        transfer(request, DiskOperation::write);
-        return;
-    case type_flush:
-        if ((active_->features & feature_flush) != 0) {
-            DiskRequest disk;
-            disk.operation = DiskOperation::flush;
-            start(request, disk, 0);
-            return;
-        }
-        break;
-    case type_get_id:
-        get_id(request);
-        return;
-    case type_discard:
-        if ((active_->features & feature_discard) != 0) {
-            change_range(request, DiskOperation::discard);
-            return;
-        }
-        break;
-    case type_write_zeroes:
-        if ((active_->features & feature_write_zeroes) != 0) {
-            change_range(request, DiskOperation::write_zeroes);
-            return;
-        }
-        break;
-    default:
-        break;
-    }
-    answer(request, Status::unsupported);
-}
-
-bool VirtioBlk::inside(std::uint64_t sector, std::uint64_t sectors) const noexcept {
-    return range_inside(sector, sectors, capacity_sectors_);
-}
-
-void VirtioBlk::transfer(const Request& request, DiskOperation operation) noexcept {
-    const bool read = operation == DiskOperation::read;
-    const std::uint64_t bytes = read ? request.to_driver_bytes : request.from_driver_bytes;
-    if ((!read && image_->read_only()) || bytes % sector_bytes != 0 ||
-        !inside(request.header.sector, bytes / sector_bytes)) {
-        answer(request, Status::io_error);
-        return;
-    }
-    if (bytes == 0) {
-        answer(request, Status::ok);
-        return;
-    }
-    DiskRequest disk;
-    disk.operation = operation;
-    disk.offset_bytes = request.header.sector * sector_bytes;
-    disk.segments = read ? request.to_driver : request.from_driver;
-    disk.durable = !read && (active_->features & feature_flush) == 0;
-    start(request, disk, read ? bytes : 0);
-}
-
-void VirtioBlk::change_range(const Request& request, DiskOperation operation) noexcept {
-    RangeSegment range;
-    if (request.from_driver_bytes != sizeof range) {
-        answer(request, Status::io_error);
-        return;
-    }
-    copy_from_segments(request.from_driver, 0, std::as_writable_bytes(std::span(&range, 1)));
-    const std::uint32_t known = operation == DiskOperation::write_zeroes ? range_unmap : 0;
-    if ((range.flags & ~known) != 0) {
-        answer(request, Status::unsupported); // 5.2.6.2
-        return;
-    }
-    if (range.sectors > max_range_sectors || !inside(range.sector, range.sectors)) {
-        answer(request, Status::io_error);
-        return;
-    }
-    if (range.sectors == 0) {
-        answer(request, Status::ok);
-        return;
-    }
-    DiskRequest disk;
-    disk.operation = operation;
-    disk.offset_bytes = range.sector * sector_bytes;
-    disk.size_bytes = std::uint64_t{range.sectors} * sector_bytes;
-    disk.unmap = (range.flags & range_unmap) != 0;
-    disk.durable = (active_->features & feature_flush) == 0;
-    start(request, disk, 0);
-}
-
-void VirtioBlk::get_id(const Request& request) noexcept {
-    const std::size_t copied = copy_to_segments(request.to_driver, 0, serial_);
-    answer(request, Status::ok, copied);
-}
-
-void VirtioBlk::start(const Request& request, DiskRequest& disk,
-                      std::uint64_t data_bytes) noexcept {
-    disk.tag = free_.back();
-    free_.pop_back();
-    pending_[disk.tag] = {request.queue, request.head, used_length(data_bytes), request.status};
-    image_->submit(disk);
-}
-
-void VirtioBlk::answer(const Request& request, Status status, std::size_t data_bytes) noexcept {
-    *request.status = static_cast<std::byte>(status);
-    active_->queues[request.queue].push_used(request.head, used_length(data_bytes));
-    progress_[request.queue].dirty = true;
-}
-
 void VirtioBlk::disk_completed(std::uint32_t tag, int error) noexcept {
     const Pending& done = pending_[tag];
     *done.status = static_cast<std::byte>(error == 0 ? Status::ok : Status::io_error);
@@ -306,20 +235,23 @@ void VirtioBlk::disk_ready() noexcept {
 }
 
 void VirtioBlk::save(StateWriter& writer) const {
-    writer.begin("virtio-blk", 1);
-    writer.fields(capacity_sectors_, image_->read_only());
+    writer.begin("virtio-blk", 2);
+    writer.fields(capacity_sectors_, read_only_);
+    throttle_.save(writer);
 }
 
 void VirtioBlk::restore(StateReader& reader) {
-    reader.begin("virtio-blk", 1);
+    const std::uint16_t version = reader.begin("virtio-blk", 2);
     std::uint64_t capacity_sectors = 0;
     bool read_only = false;
     reader.fields(capacity_sectors, read_only);
-    if (capacity_sectors != capacity_sectors_ || read_only != image_->read_only())
+    if (capacity_sectors != capacity_sectors_ || read_only != read_only_)
         throw Error(cat("saved state: virtio-blk: the disk had ", capacity_sectors,
                         " sectors and now has ", capacity_sectors_, ", or became ",
                         read_only ? "writable" : "read-only"),
                     "restore it with the disk it was saved with");
+    if (version >= 2)
+        throttle_.restore(reader);
 }
 
 } // namespace coldstart

@@ -6,13 +6,17 @@
 // for a status byte breaks the device. As many requests are in flight as the image takes; further
 // chains stay in the queue. A driver that did not negotiate FLUSH gets every write durable.
 // Each batch of kicks costs one system call to the host and at most one interrupt.
+// A rate limit counts the data bytes of reads and writes, and every request as an operation; what
+// is over it stays in the queue. It and the image can be changed while the guest runs.
 // Missing: CONFIG_WCE, SECURE_ERASE, LIFETIME, zoned devices, SIZE_MAX, more than one range in a
-// discard or write-zeroes request (the configuration space says so), a change of image at run time
-// (image_ and config_ are all it would have to replace).
+// discard or write-zeroes request (the configuration space says so).
+//
+// Threads: as VirtioDevice; replace_image and set_rate_limit belong to the control thread.
 #pragma once
 
 #include "virtio/blk/spec.h"
 #include "virtio/core/split_queue.h"
+#include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
 #include "vmm/base/disk_image.h"
 #include "vmm/base/log.h"
@@ -28,11 +32,14 @@ namespace coldstart {
 struct VirtioBlkOptions {
     std::string serial;       ///< what GET_ID answers, cut to 20 bytes
     std::uint16_t queues = 1; ///< 1..64; more than one is offered as VIRTIO_BLK_F_MQ
+    Clock* clock = nullptr;   ///< outlives the device; for a rate limit, now or later
+    RateLimitOptions limit = {};
 };
 
 class VirtioBlk final : public VirtioDevice, private DiskClient {
   public:
-    /// Throws UsageError for an impossible number of queues.
+    /// Throws UsageError for an impossible number of queues. An image of no bytes will do, for a
+    /// drive whose disk comes later: reads and writes of it fail.
     VirtioBlk(std::unique_ptr<DiskImage> image, const VirtioBlkOptions& options);
     ~VirtioBlk() override;
 
@@ -54,7 +61,20 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
 
+    /// Serves another image from now on and tells the driver its size. Requests in flight finish
+    /// on the old one first, for which this waits. What was offered stays: a read-only device
+    /// writes to no image. Throws nothing but std::bad_alloc, and then nothing has changed.
+    void replace_image(std::unique_ptr<DiskImage> image);
+    /// The one in use; it stays until the control thread replaces it.
+    const DiskImage& image() const noexcept { return *image_; }
+
+    /// Throws Error, and then nothing has changed.
+    void set_rate_limit(const RateLimitUpdate& update);
+    RateLimitOptions rate_limit();
+
   private:
+    static constexpr std::uint32_t max_range_sectors = 4 * 1024 * 1024; ///< 2 GiB
+
     /// A request in flight; its index is the image's tag.
     struct Pending {
         unsigned queue = 0;
@@ -84,11 +104,14 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
 
     void build_config() noexcept;
     void serve(unsigned index) noexcept;
+    void limit_passed() noexcept;
     void settle() noexcept;
     void publish() noexcept;
     void fail(std::string_view reason) noexcept;
 
+    // requests.cpp
     bool take_apart(unsigned queue, const DescriptorChain& chain, Request& request) noexcept;
+    bool admit(const Request& request) noexcept;
     void execute(const Request& request) noexcept;
     void transfer(const Request& request, DiskOperation operation) noexcept;
     void change_range(const Request& request, DiskOperation operation) noexcept;
@@ -99,6 +122,7 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
     bool inside(std::uint64_t sector, std::uint64_t sectors) const noexcept;
 
     std::unique_ptr<DiskImage> image_;
+    const bool read_only_; ///< as offered
     std::uint64_t capacity_sectors_;
     std::array<std::byte, virtio_blk::id_bytes> serial_{};
     std::vector<std::uint16_t> queue_sizes_;
@@ -112,6 +136,8 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
     std::vector<std::uint32_t> free_; ///< indices into pending_
     std::array<iovec, DiskImage::max_segments> segments_{};
     LogLimiter complaints_;
+    unsigned limited_queue_ = 0; ///< the one that waits for the limit
+    Throttle throttle_;          ///< last: its timer ends before anything the callback uses
 };
 
 } // namespace coldstart

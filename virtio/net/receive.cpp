@@ -33,7 +33,7 @@ void VirtioNet::receive() noexcept {
         } else if (waiting_bytes_ == 0 && !fetch_frame()) {
             break;
         } else if (waiting_bytes_ != 0) {
-            const Delivery delivery = deliver(queue);
+            const Delivery delivery = deliver_within_limit(queue);
             if (delivery == Delivery::broken)
                 return;
             if (delivery == Delivery::done)
@@ -92,6 +92,15 @@ bool VirtioNet::make_acceptable(std::span<std::byte> frame) const noexcept {
         frame[header::flags] = std::byte{0}; // 5.1.6.4.1
     }
     return gso_accepted(load_le<std::uint8_t>(frame, header::gso_type));
+}
+
+VirtioNet::Delivery VirtioNet::deliver_within_limit(SplitQueue& queue) noexcept {
+    if (!receive_throttle_.admit(waiting_bytes_, 1))
+        return Delivery::over_limit; // the timer goes on
+    const Delivery delivery = deliver(queue);
+    if (delivery == Delivery::done)
+        receive_throttle_.charge(waiting_bytes_, 1);
+    return delivery;
 }
 
 VirtioNet::Delivery VirtioNet::deliver(SplitQueue& queue) noexcept {

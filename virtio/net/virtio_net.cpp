@@ -22,7 +22,11 @@ static_assert(header::size_bytes == NetBackend::header_bytes);
 
 VirtioNet::VirtioNet(std::unique_ptr<NetBackend> backend, const VirtioNetOptions& options)
     : backend_(std::move(backend)), options_(options), frame_(NetBackend::max_frame_bytes),
-      used_(sizes[receive_queue]) {
+      used_(sizes[receive_queue]),
+      receive_throttle_(options.clock, options.receive_limit,
+                        [this] { limit_passed(receive_throttle_, receive_queue); }),
+      transmit_throttle_(options.clock, options.transmit_limit,
+                         [this] { limit_passed(transmit_throttle_, transmit_queue); }) {
     power_on();
     backend_->connect(*this);
 }
@@ -83,6 +87,8 @@ bool VirtioNet::activate(const VirtioActivation& activation) noexcept {
 }
 
 void VirtioNet::deactivate() noexcept {
+    receive_throttle_.stop();
+    transmit_throttle_.stop();
     backend_->want_frames(false);
     backend_->set_guest_offloads({});
     active_.reset();
@@ -123,6 +129,30 @@ void VirtioNet::room_again() noexcept {
     check_link();
 }
 
+void VirtioNet::limit_passed(Throttle& throttle, unsigned index) noexcept {
+    const std::lock_guard guard(lock());
+    throttle.expired();
+    process_queue(index);
+}
+
+void VirtioNet::set_rate_limit(const RateLimitUpdate& receive, const RateLimitUpdate& transmit) {
+    receive_throttle_.prepare(receive);
+    transmit_throttle_.prepare(transmit);
+    const std::lock_guard guard(lock());
+    receive_throttle_.update(receive);
+    transmit_throttle_.update(transmit);
+}
+
+RateLimitOptions VirtioNet::receive_limit() {
+    const std::lock_guard guard(lock());
+    return receive_throttle_.limit();
+}
+
+RateLimitOptions VirtioNet::transmit_limit() {
+    const std::lock_guard guard(lock());
+    return transmit_throttle_.limit();
+}
+
 void VirtioNet::check_link() noexcept {
     const bool up = backend_->link_up();
     if (up == link_up_)
@@ -160,7 +190,8 @@ void VirtioNet::transmit() noexcept {
         while (left != 0 && pop(queue, chain)) {
             --left;
             if (!transmit_chain(queue, chain)) {
-                // The host is full. room_again() goes on; kicks until then change nothing.
+                // Over the limit, or the host is full: the timer or room_again() goes on. Kicks
+                // until then change nothing.
                 queue.undo_pop();
                 publish(transmit_queue);
                 return;
@@ -175,7 +206,7 @@ void VirtioNet::transmit() noexcept {
     publish(transmit_queue);
 }
 
-/// False when the host has no room.
+/// False when it has to wait.
 bool VirtioNet::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
     if (chain.readable_bytes < header::size_bytes) {
         fail("a frame shorter than its header");
@@ -183,9 +214,17 @@ bool VirtioNet::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) 
     }
     const bool sendable = chain.readable_bytes >= header::size_bytes + ethernet_header_bytes &&
                           chain.readable_bytes <= NetBackend::max_frame_bytes;
-    if (sendable && backend_->send(chain.readable) == NetBackend::Sent::full)
+    if (sendable && !send(chain))
         return false;
     queue.push_used(chain.head, 0);
+    return true;
+}
+
+bool VirtioNet::send(const DescriptorChain& frame) noexcept {
+    if (!transmit_throttle_.admit(frame.readable_bytes, 1) ||
+        backend_->send(frame.readable) == NetBackend::Sent::full)
+        return false;
+    transmit_throttle_.charge(frame.readable_bytes, 1);
     return true;
 }
 
@@ -234,15 +273,21 @@ bool VirtioNet::execute(ByteView command) noexcept {
 }
 
 void VirtioNet::save(StateWriter& writer) const {
-    writer.begin("virtio-net", 1);
+    writer.begin("virtio-net", 2);
     writer.put(link_up_);
     filter_.save(writer);
+    receive_throttle_.save(writer);
+    transmit_throttle_.save(writer);
 }
 
 void VirtioNet::restore(StateReader& reader) {
-    reader.begin("virtio-net", 1);
+    const std::uint16_t version = reader.begin("virtio-net", 2);
     reader.get(link_up_);
     filter_.restore(reader);
+    if (version >= 2) {
+        receive_throttle_.restore(reader);
+        transmit_throttle_.restore(reader);
+    }
     waiting_bytes_ = 0;
 }
 

@@ -5,14 +5,18 @@
 // one, and a chain stays in the transmit queue until the host takes it. At most one received frame
 // waits here, for more buffers than there were; a snapshot loses it, as networks do.
 // Checksums and segmentation are left to whom the backend says (a TAP) or done by the guest.
+// Each direction may have a rate limit, which counts frames and their bytes, header included; what
+// is over it waits in the host or in the transmit queue.
 // Missing: several queue pairs, RSS, UDP segmentation, VLAN filtering, gratuitous announcements,
 // GUEST_OFFLOADS and notification coalescing by command, SPEED_DUPLEX, STANDBY.
 //
-// Threads: as VirtioDevice; the NetClient calls come on the I/O thread.
+// Threads: as VirtioDevice; the NetClient calls come on the I/O thread. set_rate_limit belongs to
+// the control thread.
 #pragma once
 
 #include "virtio/backend/net_backend.h"
 #include "virtio/core/split_queue.h"
+#include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
 #include "virtio/net/receive_filter.h"
 
@@ -25,7 +29,10 @@ namespace coldstart {
 
 struct VirtioNetOptions {
     MacAddress mac;
-    std::uint16_t mtu = 0; ///< what the driver is told, from 68 on; 0: nothing
+    std::uint16_t mtu = 0;               ///< what the driver is told, from 68 on; 0: nothing
+    Clock* clock = nullptr;              ///< outlives the device; for rate limits, now or later
+    RateLimitOptions receive_limit = {}; ///< host to guest
+    RateLimitOptions transmit_limit = {};
 };
 
 class VirtioNet final : public VirtioDevice, private NetClient {
@@ -54,8 +61,13 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
 
+    /// Throws Error, and then nothing has changed.
+    void set_rate_limit(const RateLimitUpdate& receive, const RateLimitUpdate& transmit);
+    RateLimitOptions receive_limit();
+    RateLimitOptions transmit_limit();
+
   private:
-    enum class Delivery { done, no_buffers, broken };
+    enum class Delivery { done, no_buffers, over_limit, broken };
     static constexpr unsigned max_segments = 256;
 
     // NetClient.
@@ -72,6 +84,7 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     void fail(std::string_view reason) noexcept;
     void publish(unsigned index) noexcept;
     void check_link() noexcept;
+    void limit_passed(Throttle& throttle, unsigned index) noexcept;
     void power_on() noexcept;
 
     // receive.cpp
@@ -80,10 +93,12 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     bool fetch_frame() noexcept;
     bool make_acceptable(std::span<std::byte> frame) const noexcept;
     bool gso_accepted(std::uint8_t gso_type) const noexcept;
+    Delivery deliver_within_limit(SplitQueue& queue) noexcept;
     Delivery deliver(SplitQueue& queue) noexcept;
 
     void transmit() noexcept;
     bool transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept;
+    bool send(const DescriptorChain& frame) noexcept;
     void control() noexcept;
     bool execute(ByteView command) noexcept;
 
@@ -99,6 +114,8 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     std::size_t waiting_bytes_ = 0;        ///< of frame_, when it waits for buffers
     std::vector<virtq::UsedElement> used_; ///< the chains that hold a part of frame_
     std::array<iovec, max_segments> segments_{};
+    // Last: their timers end before anything the callbacks use.
+    Throttle receive_throttle_, transmit_throttle_;
 };
 
 } // namespace coldstart

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
 
 #include <sys/random.h>
 
@@ -38,9 +39,35 @@ std::span<const std::uint16_t> VirtioRng::queue_sizes() const noexcept {
     return sizes;
 }
 
+VirtioRng::VirtioRng(const VirtioRngOptions& options)
+    : throttle_(options.clock, options.limit, [this] { limit_passed(); }) {}
+
 bool VirtioRng::activate(const VirtioActivation& activation) noexcept {
     active_.emplace(activation);
     return true;
+}
+
+void VirtioRng::deactivate() noexcept {
+    throttle_.stop();
+    active_.reset();
+}
+
+void VirtioRng::set_rate_limit(const RateLimitUpdate& update) {
+    throttle_.prepare(update);
+    const std::lock_guard guard(lock());
+    throttle_.update(update);
+}
+
+RateLimitOptions VirtioRng::rate_limit() {
+    const std::lock_guard guard(lock());
+    return throttle_.limit();
+}
+
+void VirtioRng::limit_passed() noexcept {
+    const std::lock_guard guard(lock());
+    throttle_.expired();
+    if (active_)
+        active_->notifier.queue_again(0);
 }
 
 void VirtioRng::process_queue(unsigned index) noexcept {
@@ -62,15 +89,39 @@ void VirtioRng::process_queue(unsigned index) noexcept {
                 active_->notifier.needs_reset("an entropy buffer that can't be written");
                 return;
             }
-            queue.push_used(chain.head, fill_random(chain.writable));
+            const std::uint64_t wanted =
+                std::min<std::uint64_t>(chain.writable_bytes, max_fill_bytes);
+            if (!throttle_.admit(wanted, 1)) {
+                // The timer goes on here; kicks until then change nothing.
+                queue.undo_pop();
+                publish();
+                return;
+            }
+            const std::uint32_t filled = fill_random(chain.writable);
+            throttle_.charge(filled, 1);
+            queue.push_used(chain.head, filled);
             --left;
         }
         more = queue.enable_notifications();
     }
     if (more)
         active_->notifier.queue_again(index);
-    if (queue.publish())
-        active_->notifier.queue_used(index);
+    publish();
+}
+
+void VirtioRng::publish() noexcept {
+    if (active_->queues[0].publish())
+        active_->notifier.queue_used(0);
+}
+
+void VirtioRng::save(StateWriter& writer) const {
+    writer.begin("virtio-rng", 2);
+    throttle_.save(writer);
+}
+
+void VirtioRng::restore(StateReader& reader) {
+    if (reader.begin("virtio-rng", 2) >= 2)
+        throttle_.restore(reader);
 }
 
 } // namespace coldstart

@@ -3,10 +3,13 @@
 //
 // At most 64 KiB a buffer and a few buffers a turn, so that a greedy guest does not hold the I/O
 // thread; the rest of a larger buffer stays as it is, as the specification allows.
+// A rate limit counts the bytes given and the buffers; those over it stay in the queue.
 // Missing: VIRTIO_RNG_F_LEAK.
+// Threads: as VirtioDevice; set_rate_limit belongs to the control thread.
 #pragma once
 
 #include "virtio/core/split_queue.h"
+#include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
 
 #include <array>
@@ -14,9 +17,17 @@
 
 namespace coldstart {
 
+struct VirtioRngOptions {
+    Clock* clock = nullptr; ///< outlives the device; for a rate limit, now or later
+    RateLimitOptions limit = {};
+};
+
 class VirtioRng final : public VirtioDevice {
   public:
     static constexpr std::size_t max_fill_bytes = 64ul * 1024;
+
+    VirtioRng() : VirtioRng(VirtioRngOptions{}) {}
+    explicit VirtioRng(const VirtioRngOptions& options);
 
     std::string_view type() const noexcept override { return "virtio-rng"; }
     std::uint32_t device_id() const noexcept override { return 4; }
@@ -29,15 +40,23 @@ class VirtioRng final : public VirtioDevice {
     void write_config(std::uint64_t, ByteView) noexcept override {}
 
     bool activate(const VirtioActivation& activation) noexcept override;
-    void deactivate() noexcept override { active_.reset(); }
+    void deactivate() noexcept override;
     void process_queue(unsigned index) noexcept override;
 
-    void save(StateWriter& writer) const override { writer.begin("virtio-rng", 1); }
-    void restore(StateReader& reader) override { reader.begin("virtio-rng", 1); }
+    void save(StateWriter& writer) const override;
+    void restore(StateReader& reader) override;
+
+    /// Throws Error, and then nothing has changed.
+    void set_rate_limit(const RateLimitUpdate& update);
+    RateLimitOptions rate_limit();
 
   private:
+    void limit_passed() noexcept;
+    void publish() noexcept;
+
     std::optional<VirtioActivation> active_;
     std::array<iovec, 64> segments_{};
+    Throttle throttle_; ///< last: its timer ends before anything the callback uses
 };
 
 } // namespace coldstart

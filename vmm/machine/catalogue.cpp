@@ -24,7 +24,6 @@
 #include "devices/vga/vga_legacy.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/balloon/virtio_balloon.h"
-#include "virtio/blk/virtio_blk.h"
 #include "virtio/console/virtio_console.h"
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
@@ -33,7 +32,9 @@
 #include "vmm/base/error.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/make_disk.h"
 #include "vmm/machine/make_net.h"
+#include "vmm/machine/rate_limits.h"
 #include "vmm/machine/vga_bios.h"
 
 #include <array>
@@ -163,22 +164,6 @@ std::unique_ptr<Device> make_vga_legacy(const BoardDevice&, const DeviceHost& ho
     return std::make_unique<VgaLegacy>(StdVga::find(host.pci));
 }
 
-DiskCacheMode cache_mode(DiskCache cache) {
-    switch (cache) {
-    case DiskCache::none:
-        return DiskCacheMode::none;
-    case DiskCache::unsafe:
-        return DiskCacheMode::unsafe;
-    case DiskCache::writeback:
-        break;
-    }
-    return DiskCacheMode::writeback;
-}
-
-RawDiskOptions image_of(const DiskConfig& disk) {
-    return {.path = disk.path, .read_only = disk.read_only, .cache = cache_mode(disk.cache)};
-}
-
 /// The disks on SATA and the CD drive, in the order of the ports.
 std::unique_ptr<Device> make_ahci(const BoardDevice& entry, const DeviceHost& host) {
     std::vector<std::unique_ptr<AtaDrive>> drives;
@@ -186,9 +171,9 @@ std::unique_ptr<Device> make_ahci(const BoardDevice& entry, const DeviceHost& ho
         const DiskConfig& disk = host.config.disks[i];
         if (disk.bus != DiskBus::sata)
             continue;
-        drives.push_back(std::make_unique<AtaDisk>(
-            std::make_unique<RawDisk>(image_of(disk), host.reactor),
-            disk.serial.empty() ? disk_name(host.config, i) : disk.serial));
+        drives.push_back(std::make_unique<AtaDisk>(open_disk_image(disk, host.reactor),
+                                                   disk.serial.empty() ? disk_name(host.config, i)
+                                                                       : disk.serial));
     }
     if (!host.config.cdrom_path.empty()) {
         const RawDiskOptions image{.path = host.config.cdrom_path, .read_only = true};
@@ -213,21 +198,14 @@ std::unique_ptr<VirtioDevice> make_virtio_balloon(const BoardDevice&, const Devi
     return std::make_unique<VirtioBalloon>(options, host.memory, host.clock);
 }
 
-std::unique_ptr<VirtioDevice> make_virtio_blk(const BoardDevice& entry, const DeviceHost& host) {
-    const DiskConfig& disk = host.config.disks.at(entry.unit);
-    VirtioBlkOptions options;
-    options.serial = disk.serial.empty() ? disk_name(host.config, entry.unit) : disk.serial;
-    return std::make_unique<VirtioBlk>(std::make_unique<RawDisk>(image_of(disk), host.reactor),
-                                       options);
-}
-
 std::unique_ptr<VirtioDevice> make_virtio_console(const BoardDevice& entry,
                                                   const DeviceHost& host) {
     return std::make_unique<VirtioConsole>(stream(entry, host));
 }
 
-std::unique_ptr<VirtioDevice> make_virtio_rng(const BoardDevice&, const DeviceHost&) {
-    return std::make_unique<VirtioRng>();
+std::unique_ptr<VirtioDevice> make_virtio_rng(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<VirtioRng>(
+        VirtioRngOptions{.clock = &host.clock, .limit = rate_limit_of(host.config.rng_limiter)});
 }
 
 std::unique_ptr<VirtioDevice> make_virtio_vsock(const BoardDevice& entry, const DeviceHost& host) {

@@ -9,6 +9,7 @@
 #include "virtio/transport/pci/option_rom.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/rate_limits.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -100,7 +101,11 @@ void check_mmds(const VmConfig& config, const MetadataSource* source) {
 
 std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const DeviceHost& host) {
     const NetConfig& net = host.config.nets.at(entry.unit);
-    const VirtioNetOptions options{.mac = address_of(net, entry, host.config), .mtu = net.mtu};
+    const VirtioNetOptions options{.mac = address_of(net, entry, host.config),
+                                   .mtu = net.mtu,
+                                   .clock = &host.clock,
+                                   .receive_limit = rate_limit_of(net.receive_limiter),
+                                   .transmit_limit = rate_limit_of(net.transmit_limiter)};
     auto backend =
         host.make_net ? host.make_net(net, host.reactor) : make_host_backend(net, host.reactor);
     if (has_mmds(host.config, entry.unit))
