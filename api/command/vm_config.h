@@ -156,6 +156,7 @@ struct VmConfig {
     std::optional<VsockConfig> vsock;
     std::optional<BalloonConfig> balloon;
     std::optional<MmdsConfig> mmds;
+    bool keyboard = false;       ///< on board micro too: for Ctrl-Alt-Delete from the host
     std::string post_codes_path; ///< empty: POST codes are only counted
     std::string debugcon_path;
     bool debug_exit = false;      ///< board pc: a port by which the guest chooses the exit status

@@ -53,6 +53,9 @@ ParsedRequest persistent_memory(const Json&, std::optional<std::string_view>);
 ParsedRequest memory_hotplug(const Json&, std::optional<std::string_view>);
 } // namespace body
 
+/// Our name for one of Firecracker's log levels, in any case; nothing for what is none.
+std::optional<std::string> firecracker_level(std::string_view given);
+
 /// "rootfs", "eth_0"; throws Error for any other sign than letters, digits and '_'.
 void check_resource_id(std::string_view what, std::string_view id);
 

@@ -17,6 +17,20 @@ void check_resource_id(std::string_view what, std::string_view id) {
             cat(what, ": \"", printable(id), "\" is no id; use letters, digits and underscores"));
 }
 
+std::optional<std::string> firecracker_level(std::string_view given) {
+    std::string lower(given);
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char sign) { return static_cast<char>(std::tolower(sign)); });
+    if (lower == "warning")
+        return "warn";
+    if (lower == "trace")
+        return "debug";
+    if (lower == "off" || lower == "error" || lower == "warn" || lower == "info" ||
+        lower == "debug")
+        return lower;
+    return std::nullopt;
+}
+
 namespace {
 
 using PathId = std::optional<std::string_view>;
@@ -37,22 +51,6 @@ std::optional<std::string> cpu_template(Members& members) {
         members.refuse("cpu_template", cat("\"", printable(*name),
                                            "\" is not built here; give \"None\" or leave it out"));
     return name;
-}
-
-/// Our name for one of Firecracker's levels.
-std::string log_level(const Members& members, std::string_view given) {
-    std::string lower(given);
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char sign) { return static_cast<char>(std::tolower(sign)); });
-    if (lower == "warning")
-        return "warn";
-    if (lower == "trace")
-        return "debug";
-    if (lower == "off" || lower == "error" || lower == "warn" || lower == "info" ||
-        lower == "debug")
-        return lower;
-    members.refuse("level", cat("unknown level \"", printable(given),
-                                "\", expected Off, Trace, Debug, Info, Warn, Warning or Error"));
 }
 
 } // namespace
@@ -129,8 +127,13 @@ ParsedRequest put_logger(const Json& json, PathId) {
     Members members(json, "logger");
     LoggerConfig logger;
     logger.path = members.text("log_path");
-    if (const auto level = members.text("level"))
-        logger.level = log_level(members, *level);
+    if (const auto level = members.text("level")) {
+        logger.level = firecracker_level(*level);
+        if (!logger.level)
+            members.refuse("level",
+                           cat("unknown level \"", printable(*level),
+                               "\", expected Off, Trace, Debug, Info, Warn, Warning or Error"));
+    }
     logger.show_level = members.boolean("show_level");
     logger.show_origin = members.boolean("show_log_origin");
     logger.module = members.text("module");

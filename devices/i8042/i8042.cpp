@@ -138,10 +138,17 @@ void I8042::write_command(std::uint8_t code) noexcept {
     }
 }
 
+bool I8042::guest_listens() const {
+    const std::lock_guard guard(lock_);
+    return state_.set_up && (command_byte() & byte_keyboard_interrupt) != 0 &&
+           (command_byte() & byte_keyboard_off) == 0;
+}
+
 void I8042::write_data(std::uint8_t value) noexcept {
     const std::uint8_t command = std::exchange(state_.command, std::uint8_t{0});
     if ((command & cmd_ram_mask) == cmd_write_ram) {
         state_.ram[command & ~cmd_ram_mask] = value;
+        state_.set_up |= command == cmd_write_ram;
         return;
     }
     switch (command) {
@@ -267,10 +274,10 @@ void I8042::reset() {
 void I8042::save(StateWriter& writer) const {
     const std::lock_guard guard(lock_);
     const auto& [ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-                 code_full, code, last_read] = state_;
-    writer.begin("i8042", 1);
+                 code_full, code, last_read, set_up] = state_;
+    writer.begin("i8042", 2);
     writer.fields(ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-                  code_full, code, last_read);
+                  code_full, code, last_read, set_up);
     writer.put(static_cast<std::uint16_t>(pending_.size()));
     for (const KeyEvent& event : pending_)
         writer.fields(event.key, event.down);
@@ -280,10 +287,10 @@ void I8042::save(StateWriter& writer) const {
 void I8042::restore(StateReader& reader) {
     State loaded;
     auto& [ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-           code_full, code, last_read] = loaded;
-    reader.begin("i8042", 1);
+           code_full, code, last_read, set_up] = loaded;
+    reader.begin("i8042", 2);
     reader.fields(ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-                  code_full, code, last_read);
+                  code_full, code, last_read, set_up);
     std::uint16_t count = 0;
     reader.get(count);
     std::deque<KeyEvent> pending;

@@ -56,6 +56,8 @@ class I8042 final : public Device {
     /// How many characters of `text` were typed: those with a key and, at the end, with room.
     std::size_t type_text(std::string_view text);
     void press_ctrl_alt_delete();
+    /// Software has set the controller up and takes the keyboard's interrupts.
+    bool guest_listens() const;
     /// Bit 0 Scroll Lock, 1 Num Lock, 2 Caps Lock.
     std::uint8_t leds() const;
 
@@ -71,6 +73,7 @@ class I8042 final : public Device {
         bool code_full = false;
         std::uint8_t code = 0; ///< of the keyboard, translated
         std::uint8_t last_read = 0;
+        bool set_up = false; ///< software has written the command byte
     };
 
     std::uint8_t command_byte() const noexcept { return state_.ram[0]; }

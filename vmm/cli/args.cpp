@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace coldstart {
@@ -63,6 +64,7 @@ class Parser {
             else
                 parse_operand(argument);
         }
+        store_flags();
         if (!operand_seen_ && !command_.operand.empty() && !command_.operand_optional)
             throw UsageError(cat(command_.name, ": ", command_.operand, " is missing"));
         return command_.finish(draft_);
@@ -86,7 +88,14 @@ class Parser {
         if (!flag.repeatable && std::find(seen_.begin(), seen_.end(), &flag) != seen_.end())
             throw UsageError(cat(name, ": given twice"));
         seen_.push_back(&flag);
-        flag.store(draft_, flag, flag_value(flag, value));
+        given_.emplace_back(&flag, flag_value(flag, value));
+    }
+
+    void store_flags() {
+        std::stable_partition(given_.begin(), given_.end(),
+                              [](const auto& given) { return given.first->early; });
+        for (const auto& [flag, value] : given_)
+            flag->store(draft_, *flag, value);
     }
 
     const FlagSpec& find_flag(std::string_view name) const {
@@ -153,6 +162,7 @@ class Parser {
     Arguments left_;
     CommandDraft draft_;
     std::vector<const FlagSpec*> seen_;
+    std::vector<std::pair<const FlagSpec*, std::string_view>> given_;
     bool operand_seen_ = false;
 };
 

@@ -5,22 +5,51 @@
 // Missing: the commands and flags marked `later` there are recognised and refused.
 #pragma once
 
+#include "api/command/request.h"
 #include "api/command/vm_config.h"
+#include "api/json/metadata_store.h"
 #include "vmm/base/log.h"
+#include "vmm/cli/session.h"
 
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace coldstart {
+
+/// The machine that clients of Firecracker's API expect before their first request.
+inline VmConfig api_machine() {
+    VmConfig config;
+    config.id = "anonymous-instance";
+    config.memory_bytes = 128 * MiB;
+    config.rng = false;
+    config.keyboard = true;
+    config.on_reboot = OnReboot::exit;
+    return config;
+}
 
 /// Boot a microVM in the foreground.
 struct RunCommand {
     VmConfig config;
     LogLevel log_level = LogLevel::warn;
-    std::string log_path;      ///< empty: stderr
-    std::string metadata_path; ///< JSON for the guest's metadata service; empty: no service
+    std::string log_path;          ///< empty: stderr
+    std::string metadata_path;     ///< JSON for the guest's metadata service; empty: no service
+    std::vector<Request> requests; ///< of a configuration file, what is no part of `config`
+    ApiOptions api;
+};
+
+/// Wait for requests that configure, start and end a machine.
+struct ServeCommand {
+    VmConfig config = api_machine(); ///< before any request
+    std::vector<Request> requests;   ///< of a configuration file
+    ApiOptions api;
+    bool start_at_once = false;
+    std::string metadata_path;
+    std::size_t metadata_limit_bytes = MetadataStore::default_limit_bytes;
+    LogLevel log_level = LogLevel::warn;
+    std::string log_path;
 };
 
 /// What this host's KVM can do.
@@ -48,8 +77,8 @@ struct CompletionCommand {
     Shell shell = Shell::bash;
 };
 
-using Command = std::variant<RunCommand, DoctorCommand, InspectCommand, HelpCommand, VersionCommand,
-                             CompletionCommand>;
+using Command = std::variant<RunCommand, ServeCommand, DoctorCommand, InspectCommand, HelpCommand,
+                             VersionCommand, CompletionCommand>;
 
 /// `arguments` without the program's name. Throws UsageError.
 Command parse_command_line(std::span<const std::string_view> arguments);

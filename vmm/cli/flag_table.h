@@ -14,6 +14,7 @@ namespace coldstart {
 /// What a command line has said so far; the fields of the commands not given stay unused.
 struct CommandDraft {
     RunCommand run;
+    ServeCommand serve;
     DoctorCommand doctor;
     InspectCommand inspect;
     HelpCommand help;
@@ -44,6 +45,7 @@ struct FlagSpec {
     std::string_view later_words = {}; ///< in the contract, not in this release
     std::string_view help = {};
     bool repeatable = false;
+    bool early = false; ///< stored before the others, wherever it stands: they change what it sets
     /// Checks and stores one value (empty for ValueKind::none); throws UsageError.
     void (*store)(CommandDraft&, const FlagSpec&, std::string_view) = nullptr;
     Available available = Available::now;
@@ -64,6 +66,11 @@ struct CommandSpec {
     Command (*finish)(CommandDraft&) = nullptr;
     Available available = Available::now;
 };
+
+/// Those whose flags fill files of their own.
+CommandSpec run_spec() noexcept;
+CommandSpec serve_spec() noexcept;
+CommandSpec firecracker_spec() noexcept;
 
 /// In the order of the help.
 std::span<const CommandSpec> command_table() noexcept;

@@ -46,6 +46,7 @@ struct Dispatch {
     const CommandHandlers& handlers;
 
     int operator()(const RunCommand& command) const { return handlers.run(command); }
+    int operator()(const ServeCommand& command) const { return handlers.serve(command); }
     int operator()(const DoctorCommand& command) const { return handlers.doctor(command); }
     int operator()(const InspectCommand& command) const {
         return print(command.json ? inspect_json(command.path) : inspect_text(command.path));
@@ -66,6 +67,8 @@ struct Dispatch {
 
 int front_main(std::span<const std::string_view> arguments, const CommandHandlers& handlers) {
     try {
+        if (!arguments.empty() && arguments.front() == "firecracker")
+            return handlers.firecracker(arguments.subspan(1));
         return std::visit(Dispatch{handlers}, parse_command_line(arguments));
     } catch (const Error& error) {
         complain(error.what());

@@ -21,6 +21,9 @@ inline constexpr int signal_base = 128; ///< plus the signal's number
 
 struct CommandHandlers {
     std::function<int(const RunCommand&)> run;
+    std::function<int(const ServeCommand&)> serve;
+    /// With Firecracker's own arguments, which have statuses of their own.
+    std::function<int(std::span<const std::string_view>)> firecracker;
     std::function<int(const DoctorCommand&)> doctor;
 };
 

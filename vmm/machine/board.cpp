@@ -22,7 +22,10 @@ constexpr std::array<std::uint32_t, 16> virtio_gsis = {16, 17, 18, 19, 20, 21, 2
 
 std::vector<BoardDevice> fixed_devices(const VmConfig& config) {
     std::vector<BoardDevice> devices = com1_devices(config);
-    devices.push_back({.id = "i8042", .type = "i8042-reset", .regions = {0x60, 0x64}});
+    if (config.keyboard)
+        devices.push_back({.id = "i8042", .type = "i8042", .regions = {0x60, 0x64}, .gsis = {1}});
+    else
+        devices.push_back({.id = "i8042", .type = "i8042-reset", .regions = {0x60, 0x64}});
     devices.push_back({.id = "cmos", .type = "cmos", .regions = {0x70}, .gsis = {8}});
     devices.push_back(
         {.id = "pm", .type = "acpi-pm", .regions = {0x600, 0x604, 0x608, 0xcf9}, .gsis = {9}});

@@ -213,7 +213,7 @@ std::optional<RunEnd> VirtualMachine::act_on(const ControlEvent& event) {
         return reset_by_guest("the guest");
     case ControlKind::triple_fault:
         if (!boot_->triple_fault_resets() || triple_faults_loop())
-            return RunEnd{EndReason::crashed, event.text, 0};
+            return RunEnd{EndReason::crashed, event.text, 0, 0, true};
         return reset_by_guest("a triple fault");
     case ControlKind::guest_panicked:
         tell(EventKind::panic, "the guest says so (pvpanic)");

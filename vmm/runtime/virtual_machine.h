@@ -51,6 +51,7 @@ struct RunEnd {
     std::string description;
     int signal = 0;
     int status = 0;
+    bool triple_fault = false; ///< of a crash: that was it
 };
 
 /// The host's side of the machine's devices; everything outlives the machine.

@@ -190,7 +190,7 @@ void Configuration::apply(const PutNetworkInterface& put) {
     }
     const auto place = find_id(config_.nets, net.id, network_id);
     const bool same_tap = place != config_.nets.end() && place->tap == net.tap;
-    if (net.kind == NetConfig::Kind::tap && !same_tap)
+    if (net.kind == NetConfig::Kind::tap && !same_tap && hold_ == Hold::yes)
         taps_[net.id] = open_tap(net.tap, TapMissing::make);
     else if (net.kind != NetConfig::Kind::tap)
         taps_.erase(net.id);
@@ -202,7 +202,7 @@ void Configuration::apply(const PutNetworkInterface& put) {
 
 void Configuration::apply(const PutVsock& put) {
     // The same path again is the same socket.
-    if (!vsock_ || vsock_->path() != put.vsock.uds_path)
+    if (hold_ == Hold::yes && (!vsock_ || vsock_->path() != put.vsock.uds_path))
         vsock_ = std::make_shared<VsockListener>(put.vsock.uds_path);
     config_.vsock = put.vsock;
 }

@@ -18,7 +18,11 @@ namespace coldstart {
 
 class Configuration {
   public:
-    explicit Configuration(VmConfig initial) : config_(std::move(initial)) {}
+    /// Whether interfaces and sockets are taken when they are named, or only by the machine.
+    enum class Hold { yes, no };
+
+    explicit Configuration(VmConfig initial, Hold hold = Hold::yes)
+        : config_(std::move(initial)), hold_(hold) {}
 
     const VmConfig& config() const noexcept { return config_; }
 
@@ -61,6 +65,7 @@ class Configuration {
     void set_machine(const MachineConfig& machine);
 
     VmConfig config_;
+    const Hold hold_;
     std::map<std::string, UniqueFd, std::less<>> taps_; ///< by network
     std::shared_ptr<VsockListener> vsock_;
 };

@@ -3,6 +3,7 @@
 #include "virtio/backend/tap.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/machine/make_net.h"
 #include "vmm/runtime/control/running_requests.h"
 
 #include <exception>
@@ -59,10 +60,6 @@ struct MachineController::Visitor {
         throw Error(cat(request.what, ": not built in this release"));
     }
     Answer operator()(const PutAction& put) const { return controller.act(put.action); }
-    Answer operator()(const PutBalloon& put) const {
-        configurable().apply(put);
-        return NoContent{};
-    }
 
     Answer operator()(const PutMmds& put) const {
         controller.metadata_.put(put.json);
@@ -252,7 +249,9 @@ void MachineController::configure(const Request& request) {
 void MachineController::handle(Request request, std::function<void(Answer)> done) {
     queue_.post(
         {ControlKind::call, 0, {}, [this, request = std::move(request), done = std::move(done)] {
-             done(carry_out(request));
+             Answer answer = carry_out(request);
+             metrics_.count(request, std::holds_alternative<Refusal>(answer));
+             done(std::move(answer));
          }});
 }
 
@@ -278,11 +277,12 @@ RunEnd MachineController::run(Begin begin, std::optional<ControlQueue::TimePoint
         else if (event->kind == ControlKind::stop || event->kind == ControlKind::power_button)
             return {EndReason::stopped, {}, event->number};
     }
-    metrics_.begin(running_->loop, [this] {
+    metrics_.begin(running_->loop, *running_->machine, [this] {
         queue_.post(
             {ControlKind::call, 0, {}, [this] { metrics_.write(running_->machine.get()); }});
     });
     RunEnd end = running_->machine->run(deadline);
+    metrics_.end();
     metrics_.write(running_->machine.get());
     return end;
 }

@@ -1,0 +1,244 @@
+#include "vmm/cli/session.h"
+
+#include "api/http/api_handler.h"
+#include "api/http/http_server.h"
+#include "api/http/unix_socket.h"
+#include "vmm/base/error.h"
+#include "vmm/base/log.h"
+#include "vmm/base/text.h"
+#include "vmm/base/unique_fd.h"
+#include "vmm/cli/escape_filter.h"
+#include "vmm/cli/terminal.h"
+#include "vmm/runtime/control/machine_controller.h"
+#include "vmm/runtime/screen/png.h"
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <utility>
+
+#include <poll.h>
+#include <sys/signalfd.h>
+
+namespace coldstart {
+namespace {
+
+std::uint64_t monotonic_ns() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// TERM, INT and HUP as events of the host's loop: the first presses the power button or stops the
+/// machine, the next stops it. QUIT stops it at once.
+class SignalWatch {
+  public:
+    explicit SignalWatch(bool press_button) : press_button_(press_button) {
+        sigset_t signals;
+        sigemptyset(&signals);
+        for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT})
+            sigaddset(&signals, number);
+        // Threads made from here on inherit the mask.
+        ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+        fd_.reset(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+        if (!fd_)
+            throw system_error("signalfd", errno);
+    }
+
+    void deliver(IoLoop& loop, MachineController& machine) {
+        watch_ = loop.watch(fd_.get(), POLLIN, [this, &machine](std::uint32_t) { take(machine); });
+    }
+    void end() noexcept { watch_.reset(); }
+
+  private:
+    void take(MachineController& machine) {
+        signalfd_siginfo info{};
+        while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
+            const int number = static_cast<int>(info.ssi_signo);
+            if (press_button_ && !asked_ && number != SIGQUIT)
+                machine.press_power_button(number);
+            else
+                machine.stop(number);
+            asked_ = true;
+        }
+    }
+
+    const bool press_button_;
+    UniqueFd fd_;
+    std::unique_ptr<Watch> watch_;
+    bool asked_ = false;
+};
+
+/// The keys of a terminal that are not for the guest.
+class Keys {
+  public:
+    InputFilter filter() {
+        return [this](ByteView typed) {
+            EscapeFilter::Result result = escape_.feed(typed);
+            for (const EscapeAction action : result.actions) {
+                if (action == EscapeAction::help)
+                    std::fputs(escape_help().data(), stderr);
+                else if (machine_ != nullptr && action == EscapeAction::pause)
+                    machine_->pause_or_resume();
+                else if (machine_ != nullptr)
+                    machine_->stop(0);
+            }
+            return std::move(result.for_guest);
+        };
+    }
+    /// Before a machine runs.
+    void deliver_to(MachineController& machine) { machine_ = &machine; }
+
+  private:
+    EscapeFilter escape_;
+    MachineController* machine_ = nullptr;
+};
+
+/// The control socket, open as long as this is there.
+class ApiServer {
+  public:
+    ApiServer(const ApiOptions& options, RequestHandler& machine) : handler_(machine) {
+        UniqueFd socket = listening_socket(options);
+        HttpServerOptions http;
+        http.max_body_bytes = options.max_body_bytes;
+        server_ = std::make_unique<HttpServer>(http, std::move(socket), handler_);
+        server_->start();
+        if (options.ready_fd)
+            tell_ready(UniqueFd(*options.ready_fd));
+    }
+
+  private:
+    UniqueFd listening_socket(const ApiOptions& options) {
+        if (options.socket_fd)
+            return listening_fd_passed(*options.socket_fd);
+        if (options.socket_by_systemd) {
+            if (UniqueFd passed = listening_fd_passed())
+                return passed;
+        }
+        if (options.socket_path.empty())
+            throw UsageError("the control socket: none is passed in (LISTEN_FDS), and none named",
+                             "add --api-sock PATH");
+        UniqueFd made = listen_unix(options.socket_path);
+        path_ = SocketPath(options.socket_path);
+        return made;
+    }
+
+    static void tell_ready(const UniqueFd& fd) {
+        constexpr std::string_view text = "READY=1\n";
+        if (::write(fd.get(), text.data(), text.size()) < 0)
+            throw system_error(cat("--ready-fd ", fd.get()), errno,
+                               "pass a descriptor that is open for writing");
+    }
+
+    SocketPath path_;
+    ApiHandler handler_;
+    std::unique_ptr<HttpServer> server_;
+};
+
+/// Empty in a graphics mode.
+void write_screen_text(const std::string& path, const std::optional<TextScreen>& text) {
+    std::ofstream file(path, std::ios::trunc);
+    if (text) {
+        for (const std::string& line : text->lines())
+            file << line << '\n';
+    }
+    file.flush();
+    if (!file)
+        throw system_error("--screen-text " + path, errno, "give a path that can be written");
+}
+
+/// The last picture, as the flags ask for it; what can't be written is said and is no failure of
+/// the run.
+void save_screen(const Screen& screen, const VmConfig& config) {
+    try {
+        if (!config.screenshot_path.empty())
+            write_png(config.screenshot_path, screen.image());
+        if (!config.screen_text_path.empty())
+            write_screen_text(config.screen_text_path, screen.text());
+    } catch (const Error& error) {
+        log_error(error.what());
+    }
+}
+
+std::optional<ControlQueue::TimePoint> deadline_of(const VmConfig& config,
+                                                   ControlQueue::TimePoint start) {
+    if (!config.timeout_s)
+        return std::nullopt;
+    return start + std::chrono::duration_cast<ControlQueue::TimePoint::duration>(
+                       std::chrono::duration<double>(*config.timeout_s));
+}
+
+} // namespace
+
+std::string_view end_name(EndReason reason) noexcept {
+    switch (reason) {
+    case EndReason::powered_off:
+        return "powered off";
+    case EndReason::rebooted:
+        return "rebooted";
+    case EndReason::guest_exited:
+        return "exited by the guest";
+    case EndReason::crashed:
+        return "crashed";
+    case EndReason::timed_out:
+        return "timed out";
+    case EndReason::stopped:
+        break;
+    }
+    return "stopped";
+}
+
+int run_session(SessionOptions options) {
+    const std::uint64_t start_ns = monotonic_ns();
+    const auto deadline = deadline_of(options.config, std::chrono::steady_clock::now());
+    set_log_name(options.config.id);
+    ignore_write_signals();
+
+    SignalWatch signals(options.signals_press_button);
+    Keys keys;
+    std::optional<RawTerminal> raw;
+    const bool read_stdin = options.read_stdin;
+    IoLoop host_loop;
+    MachineController machine(options.config, host_loop,
+                              {.start_ns = start_ns,
+                               .metadata_limit_bytes = options.metadata_limit_bytes,
+                               .read_stdin = read_stdin,
+                               .terminal_keys = keys.filter(),
+                               .on_start = [&raw, read_stdin](const VmConfig& config) {
+                                   if (read_stdin && Consoles::use_terminal(config))
+                                       raw.emplace(STDIN_FILENO);
+                               }});
+    keys.deliver_to(machine);
+    signals.deliver(host_loop, machine);
+    host_loop.start();
+    if (!options.metadata_path.empty())
+        put_metadata_file(machine.metadata(), options.metadata_path);
+    try {
+        for (const Request& request : options.requests)
+            machine.configure(request);
+    } catch (const Error& error) {
+        throw ConfigurationRefused(error);
+    }
+
+    std::optional<ApiServer> server;
+    if (options.api.wanted())
+        server.emplace(options.api, machine);
+    const RunEnd end = machine.run(options.start_at_once ? MachineController::Begin::at_once
+                                                         : MachineController::Begin::when_asked,
+                                   deadline);
+    if (const Screen* screen = machine.screen())
+        save_screen(*screen, options.config);
+    raw.reset();
+    const int status = options.exit_status(end);
+    machine.tell_exit(status, std::string(end_name(end.reason)));
+    signals.end();
+    server.reset();
+    host_loop.stop();
+    return status;
+}
+
+} // namespace coldstart
