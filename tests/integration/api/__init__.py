@@ -1,7 +1,8 @@
 """Black-box tests of the REST API: tables of requests, and guests that are driven by it.
 
-Every title begins with "api: ", so `tests/integration/run --only api:` runs these and nothing else."""
+Every title begins with "api: ": `tests/integration/run --only api:` runs these and nothing else."""
 
+from api import vm_config  # noqa: F401
 from api import machine_tables  # noqa: F401
 from api import drive_tables  # noqa: F401
 from api import device_tables  # noqa: F401

@@ -28,7 +28,6 @@ def shapes(server):
             yield bad(f"PUT {path}", {field: values[0].upper()})
         yield from malformed(f"PUT {path}", {field: values[0]})
         yield bad(f"PUT {path}")
-        yield bad(f"PATCH {path}", {field: values[0]})
     line, body = "PUT /cdrom", {"path_on_host": file_of(server, "cd.iso", 1 << 20)}
     yield good(line, body)
     yield from schema(line, body, {"path_on_host": "str"}, {})
@@ -97,7 +96,7 @@ def events(env):
 @test("api: ours: PowerButton, Reset and Stop", needs="kvm")
 def actions(env):
     with Server(env, stdout=subprocess.PIPE) as server:
-        for action in ("PowerButton", "Reset", "Stop"):
+        for action in ("PowerButton", "Reset"):
             server.refused("PUT /actions", {"action_type": action})  # before the start
         server.ok("PUT /platform", {"on_reboot": "restart"})
         server.start(env.guest("idle"))
@@ -114,15 +113,19 @@ def actions(env):
                 server.ok("PUT /actions", {"action_type": "Reset"})
         server.ok("PUT /actions", {"action_type": "Stop"})
         end = time.monotonic() + 10
-        while server.process.poll() is None and time.monotonic() < end:
+        while server.process.poll() is None:  # whether the process ends with its guest, or not
+            try:
+                if server.state == "Not started":
+                    break
+            except (Broken, OSError, AssertionError):
+                pass
+            expect(time.monotonic() < end, "the guest does not end")
             time.sleep(0.02)
-        expect(server.process.poll() is not None, "it does not end")
 
 
 @test("api: ours: the screen as text and as a picture, by Accept", needs="kvm")
 def screen(env):
     with Server(env) as server:
-        server.refused("GET /screen")
         server.start(env.guest("idle"))
         server.refused("GET /screen")  # there is no display adapter
         server.end()

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from harness import expect, test
+from network_guests import ip, own_network
 
 from api.cases import bad, file_of, good, run_cases
 from api.client import Server
@@ -208,6 +209,45 @@ def patch_drive(env):
                 ("is_read_only", False), ("is_root_device", False), ("io_engine", "Sync"),
                 ("cache_type", "Unsafe"), ("partuuid", "x"), ("x", 1), ("rate_limiter", 1),
                 ("rate_limiter", {"ops": {"size": 100}}), ("rate_limiter", {"x": {}}))),
+        ])
+        server.end()
+
+
+@test("api: PATCH /network-interfaces: limiters, and the metadata store", needs="kvm")
+def patch_network(env):
+    own_network()
+    ip("tuntap add dev cs-patch mode tap")
+    with Server(env) as server:
+        server.ok("PUT /network-interfaces/n", {"iface_id": "n", "host_dev_name": "cs-patch"})
+        server.ok("PUT /mmds/config", {"network_interfaces": ["n"], "version": "V2"})
+        server.start(env.guest("idle"))
+        line, shown = "PATCH /network-interfaces/n", {**BUCKET, "one_time_burst": None}
+
+        def told(receive, transmit):
+            return {"/vm/config": {"network-interfaces": [{
+                "iface_id": "n", "host_dev_name": "cs-patch", "guest_mac": None, "mtu": None,
+                "rx_rate_limiter": receive, "tx_rate_limiter": transmit}]}}
+
+        def limit(name, value):
+            return {"iface_id": "n", f"{name}_rate_limiter": value}
+
+        ops, both = {"bandwidth": None, "ops": shown}, {"bandwidth": shown, "ops": shown}
+        run_cases(server, [
+            good(line, {"iface_id": "n"}, told(None, None), source="FC"),
+            good(line, limit("rx", {"ops": BUCKET}), told(ops, None)),
+            good(line, limit("tx", {"ops": BUCKET, "bandwidth": BUCKET}), told(ops, both)),
+            good(line, limit("tx", {}), told(ops, both), source="FC: an absent bucket stays"),
+            good(line, limit("tx", {"bandwidth": {"size": 0, "refill_time": 0}}), told(ops, ops),
+                 source="FC: 0 switches it off"),
+            good(line, limit("rx", None), told(ops, ops)),
+            bad(line, limit("rx", {"ops": {"size": 1}})), bad(line, limit("rx", 5)),
+            bad(line, limit("both", {})), bad(line, {}), bad(line),
+            bad(line, {"iface_id": "n", "host_dev_name": "cs-patch"}),
+            bad(line, {"iface_id": "n", "guest_mac": "06:00:00:00:00:01"}),
+            bad(line, {"iface_id": "m"}), bad("PATCH /network-interfaces/m", {"iface_id": "m"}),
+            bad("PATCH /mmds", {"a": 1}), good("PUT /mmds", {"a": {"b": 1}}),
+            good("PATCH /mmds", {"a": {"c": 2}}, {"/mmds": {"a": {"b": 1, "c": 2}}}),
+            bad("PUT /mmds/config", {"network_interfaces": ["n"]}),
         ])
         server.end()
 
