@@ -1,9 +1,10 @@
 """Tables of requests and what has to become of them.
 
-A case is a request and the status it has to get. After each refused one, everything that GET shows must
-be as it was before ("State set earlier is kept when a PUT is refused"). `source` names where a doubtful
-expectation comes from: the default is api.md; "OpenAPI" Firecracker's API document, which decides where
-api.md is silent; "FC" the behaviour of Firecracker's own parsers and functional tests."""
+A case is a request and the status it has to get. After each refused one, everything that GET shows
+must be as it was before ("State set earlier is kept when a PUT is refused"). `source` names where a
+doubtful expectation comes from: the default is our REST contract, "api.md"; "OpenAPI" Firecracker's
+API document, which decides where the contract is silent; "FC" the behaviour of Firecracker's own
+parsers and functional tests."""
 
 import json
 import os
@@ -32,7 +33,7 @@ class Missing:
 
 
 def table(title, needs=()):
-    """Marks a function(server) that yields cases; becomes a test that sends them all to one server."""
+    """Marks a function(server) that yields cases: a test that sends them all to one server."""
     def mark(function):
         @test(f"api: {title}", needs=needs)
         def run(env):
@@ -116,7 +117,7 @@ def without(body, field):
 
 
 def schema(line, body, required, optional, nulls=(), limits=None):
-    """Cases that follow from the fields alone. body: a good one; required and optional: {field: kind};
+    """Cases that follow from the fields alone. body: a good one; required, optional: {field: kind};
     nulls: the optional fields where null is tried; limits: {field: (values just out of range)}."""
     yield bad(line, {**body, "unexpected": 1})
     yield bad(line, {**body, "Unexpected_Field": None})

@@ -1,7 +1,8 @@
 """Raw HTTP over a Unix socket, and the server it talks to.
 
 A client library would mend or refuse what these tests want to send, so requests are bytes here, and
-every answer is checked for its form the moment it is read: what a client relies on whatever it asked."""
+every answer is checked for its form the moment it is read: what a client relies on in each of them.
+"""
 
 import json
 import os

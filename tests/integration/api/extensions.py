@@ -1,4 +1,4 @@
-"""What coldstart adds to Firecracker's API: firmware and boards, the screen, events, times, metrics."""
+"""What coldstart adds to Firecracker's API: firmware, boards, the screen, events, times, metrics."""
 
 import json
 import os

@@ -74,7 +74,8 @@ def requests(env):
         "a hexadecimal length": b"PUT /mmds HTTP/1.1\r\nContent-Length: 0x2\r\n\r\n{}",
         "a length and more": b"PUT /mmds HTTP/1.1\r\nContent-Length: 2 2\r\n\r\n{}",
         "a length of 2^32": b"PUT /mmds HTTP/1.1\r\nContent-Length: 4294967296\r\n\r\n{}",
-        "a length of 2^64 + 2": b"PUT /mmds HTTP/1.1\r\nContent-Length: 18446744073709551618\r\n\r\n{}",
+        "a length of 2^64 + 2":
+            b"PUT /mmds HTTP/1.1\r\nContent-Length: 18446744073709551618\r\n\r\n{}",
         "an empty PUT": b"PUT /mmds HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
         "chunked": b"PUT /mmds HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         "GET with a body": b"GET /version HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",

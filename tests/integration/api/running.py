@@ -1,4 +1,4 @@
-"""A guest that runs: start and failed start, what is refused then, pause, disks, SendCtrlAltDel, end."""
+"""A guest that runs: start and failed start, what is refused then, pause, disks, keys, end."""
 
 import json
 import os
@@ -60,7 +60,8 @@ def failed_start(env):
             server.refused("PUT /actions", START)
             expect(server.state == "Not started", server.state)
         server.ok("PUT /machine-config", small)
-        server.ok("PUT /boot-source", {**kernel, "initrd_path": server.write("large", bytes(64 << 20))})
+        large = server.write("large", bytes(64 << 20))
+        server.ok("PUT /boot-source", {**kernel, "initrd_path": large})
         server.refused("PUT /actions", START)  # an initrd larger than the memory
         server.ok("PUT /boot-source", kernel)
         gone = file_of(server, "gone.img", 4096)
