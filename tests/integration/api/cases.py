@@ -16,7 +16,6 @@ from harness import expect, test
 from api.client import Broken, Server
 
 Case = namedtuple("Case", "line body status shows headers source")
-TOTAL = {"cases": 0}
 
 
 def good(line, body=None, shows=None, status=204, headers=None, source="api.md"):
@@ -66,7 +65,6 @@ def run_cases(server, cases):
             except (AssertionError, Broken, OSError):
                 failures.append("the server does not answer any more\n" + traceback.format_exc())
                 break
-    TOTAL["cases"] += count
     print(f"      {count} cases, {len(failures)} wrong", flush=True)
     expect(not failures, "\n".join(failures[:40]))
 
