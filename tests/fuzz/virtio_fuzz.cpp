@@ -304,7 +304,7 @@ class VsockPrograms {
             program.shut_write();
             break;
         case 2:
-            program.read(random_() % 100'000 + 1);
+            program.read(random_() % 400'000 + 1);
             break;
         default:
             program.write(std::string(random_() % 100'000, 'x'));
@@ -325,18 +325,18 @@ void send_packets(std::mt19937_64& random, VsockGuest& guest, std::vector<VsockP
     const VsockPorts chosen = ports.empty() || random() % 8 == 0
                                   ? VsockPorts{1, static_cast<std::uint32_t>(random() % 16)}
                                   : ports[random() % ports.size()];
-    VsockPacket packet =
-        guest.make(static_cast<std::uint16_t>(random() % 9), chosen.guest, chosen.host);
+    VsockPacket packet = guest.make(virtio_vsock::op_rw, chosen.guest, chosen.host);
+    if (random() % 3 == 0)
+        packet.op = static_cast<std::uint16_t>(random() % 2 == 0 ? virtio_vsock::op_credit_update
+                                                                 : random() % 9);
     std::string data;
-    if (random() % 2 == 0)
-        packet.op = virtio_vsock::op_rw;
     if (packet.op == virtio_vsock::op_rw)
-        data.assign(random() % 70'000, 'y');
+        data.assign(random() % 40'000, 'y');
     packet.len = static_cast<std::uint32_t>(data.size());
     packet.flags = static_cast<std::uint32_t>(random() % 5);
     packet.buf_alloc = static_cast<std::uint32_t>(random() >> random() % 64);
     packet.fwd_cnt = static_cast<std::uint32_t>(random() >> random() % 64);
-    if (random() % 64 == 0)
+    if (random() % 128 == 0)
         packet.len = static_cast<std::uint32_t>(random());
     if (random() % 32 == 0)
         packet.dst_cid = random() % 4;

@@ -121,6 +121,41 @@ TEST_CASE("there is a last connection", "[vsock]") {
     bench.guest.expect(op_response);
 }
 
+TEST_CASE("without descriptors left clients wait, and are asked again later", "[vsock]") {
+    VsockBench bench;
+    HostProgram program(bench.path);
+    program.write("CONNECT 52\n");
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const UniqueFd next(::dup(0)); // the lowest number that is free
+    rlimit none = before;
+    none.rlim_cur = static_cast<rlim_t>(next.get());
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    bench.guest.run(); // comes to an end
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    CHECK_FALSE(bench.guest.next());
+    CHECK_FALSE(program.ended());
+    bench.clock.advance(second_ns);
+    CHECK(bench.guest.expect(op_request).packet.dst_port == 52);
+}
+
+TEST_CASE("a guest may use the ports of a connection that ends again", "[vsock]") {
+    VsockBench bench(0);
+    HostServer server(bench.path + "_77");
+    bench.guest.send(op_request, 5, 77);
+    HostProgram first = server.accept().value();
+    bench.guest.send(op_response, 5, 77); // illegal: it is to be reset
+    CHECK(first.ended());
+    bench.guest.send(op_rw, 5, 77); // of one that ends: nothing
+    bench.guest.send(op_request, 5, 77);
+    HostProgram second = server.accept().value();
+    bench.guest.post(4);
+    bench.guest.expect(op_response); // and no reset, which would be of the second
+    second.write("hello");
+    CHECK(bench.guest.expect(op_rw).data == "hello");
+    CHECK_FALSE(bench.guest.next());
+}
+
 TEST_CASE("streams to the guest take turns", "[vsock]") {
     VsockBench bench;
     auto [loud, loud_request] = bench.connect(1);
