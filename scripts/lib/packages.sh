@@ -12,7 +12,7 @@ PACKAGES_BUILD=(
 )
 
 # To make guests out of Debian's kernel package (scripts/guest-assets).
-PACKAGES_GUEST=(busybox-static cpio kmod xz-utils lz4 zstd e2fsprogs binutils)
+PACKAGES_GUEST=(busybox-static cpio kmod xz-utils lz4 zstd e2fsprogs binutils gcc libc6-dev)
 
 # To make what firmware boots (scripts/lib/firmware-images.sh), and the firmware itself.
 PACKAGES_FIRMWARE=(

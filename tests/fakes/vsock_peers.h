@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -104,10 +105,14 @@ class VsockGuest {
     };
 
     VsockGuest(Device& device, const GuestMemory& memory, FakeReactor& reactor)
-        : driver(device, memory), reactor_(reactor) {}
+        : VsockGuest(device, memory, [&reactor] { reactor.run_until_idle(); }) {}
+    /// `let_run`: has the device work off what there is, or leaves it to its thread.
+    VsockGuest(Device& device, const GuestMemory& memory, std::function<void()> let_run)
+        : driver(device, memory), run(std::move(let_run)) {}
 
-    /// Buffers take two descriptors each.
+    /// After power-on or VirtioDriver::reset(). Buffers take two descriptors each.
     void start(unsigned buffers = queue_size / 2) {
+        driver.memory().fill(Gpa(0), driver.memory().size_bytes(), std::byte{0}); // old rings
         driver.start(1, {queue_size, queue_size, 8});
         send_at_ = driver.alloc(slot_bytes * queue_size);
         sent_ = 0;
@@ -120,7 +125,6 @@ class VsockGuest {
         driver.queue(0).kick();
         run();
     }
-    void run() { reactor_.run_until_idle(); }
 
     /// A packet to the host, as it stands.
     void send_raw(const VsockPacket& packet, std::string_view data = {}) {
@@ -199,13 +203,13 @@ class VsockGuest {
     }
 
     VirtioDriver driver;
+    std::function<void()> run;
     std::uint32_t buf_alloc = 1 << 18;
     std::uint32_t forwarded = 0;
 
   private:
     static constexpr std::uint64_t slot_bytes = 72 * 1024;
 
-    FakeReactor& reactor_;
     Gpa send_at_{0};
     unsigned sent_ = 0;
     std::vector<Chain> chains_;

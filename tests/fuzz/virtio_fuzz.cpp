@@ -6,6 +6,7 @@
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
+#include "tests/fakes/vsock_peers.h"
 #include "virtio/backend/raw_disk.h"
 #include "virtio/balloon/virtio_balloon.h"
 #include "virtio/blk/virtio_blk.h"
@@ -309,6 +310,114 @@ void fuzz_balloon(std::mt19937_64& random, FakeReactor& reactor) {
     });
 }
 
+/// Host programs that come, say something, read or not, and leave.
+class VsockPrograms {
+  public:
+    VsockPrograms(std::mt19937_64& random, const std::string& path)
+        : random_(random), path_(path), server_(path + "_1") {}
+    void act() {
+        if (programs_.size() < 8) {
+            programs_.emplace_back(path_);
+            programs_.back().write(random_() % 8 == 0 ? "CONN" : "CONNECT 1\n");
+        }
+        while (auto accepted = server_.accept())
+            programs_.push_back(std::move(*accepted));
+        HostProgram& program = programs_[random_() % programs_.size()];
+        switch (random_() % 6) {
+        case 0:
+            std::swap(program, programs_.back());
+            programs_.pop_back();
+            break;
+        case 1:
+            program.shut_write();
+            break;
+        case 2:
+            program.read(random_() % 400'000 + 1);
+            break;
+        default:
+            program.write(std::string(random_() % 100'000, 'x'));
+            break;
+        }
+    }
+
+  private:
+    std::mt19937_64& random_;
+    const std::string& path_;
+    HostServer server_;
+    std::vector<HostProgram> programs_;
+};
+
+/// A driver that keeps to the rings but not to the packets: ports of streams that are there and of
+/// others, any operation, lengths and credit around the limits.
+void send_packets(std::mt19937_64& random, VsockGuest& guest, std::vector<VsockPorts>& ports) {
+    const VsockPorts chosen = ports.empty() || random() % 8 == 0
+                                  ? VsockPorts{1, static_cast<std::uint32_t>(random() % 16)}
+                                  : ports[random() % ports.size()];
+    VsockPacket packet = guest.make(virtio_vsock::op_rw, chosen.guest, chosen.host);
+    if (random() % 3 == 0)
+        packet.op = static_cast<std::uint16_t>(random() % 2 == 0 ? virtio_vsock::op_credit_update
+                                                                 : random() % 9);
+    std::string data;
+    if (packet.op == virtio_vsock::op_rw)
+        data.assign(random() % 40'000, 'y');
+    packet.len = static_cast<std::uint32_t>(data.size());
+    packet.flags = static_cast<std::uint32_t>(random() % 5);
+    packet.buf_alloc = static_cast<std::uint32_t>(random() >> random() % 64);
+    packet.fwd_cnt = static_cast<std::uint32_t>(random() >> random() % 64);
+    if (random() % 128 == 0)
+        packet.len = static_cast<std::uint32_t>(random());
+    if (random() % 32 == 0)
+        packet.dst_cid = random() % 4;
+    if (random() % 32 == 0)
+        packet.type = static_cast<std::uint16_t>(random() % 4);
+    guest.send_raw(packet, data);
+    while (random() % 8 != 0) {
+        const auto got = guest.next();
+        if (!got)
+            break;
+        if (got->packet.op == virtio_vsock::op_request && random() % 8 != 0)
+            guest.answer(got->packet, virtio_vsock::op_response);
+        if (got->packet.op == virtio_vsock::op_request && ports.size() < 64)
+            ports.push_back({got->packet.src_port, got->packet.dst_port});
+    }
+}
+
+void fuzz_vsock(std::mt19937_64& random) {
+    const TempFile file(0);
+    const std::string path = file.path() + ".v";
+    FakeReactor reactor;
+    FakeClock clock;
+    const auto make = [&] {
+        return std::make_unique<VirtioVsock>(VsockGuest::cid, std::make_shared<VsockListener>(path),
+                                             reactor, clock);
+    };
+    VsockPrograms programs(random, path);
+    const auto outside = [&] {
+        programs.act();
+        clock.advance(random() % 8 == 0 ? random() % 100'000'000'000 : 0);
+    };
+    if (random() % 2 == 0) {
+        Fuzzer(random, make(), reactor).run(400, outside);
+        return;
+    }
+    const GuestMemory memory = GuestMemory::on_heap(8 * MiB);
+    FakeIrqLine line;
+    VirtioMmioDevice mmio(make(), memory, line, reactor);
+    VsockGuest guest(mmio, memory, reactor);
+    std::vector<VsockPorts> ports;
+    guest.start();
+    for (int step = 0; step < 400; ++step) {
+        if (random() % 4 == 0)
+            outside();
+        if ((guest.driver.status() & 0x40) != 0 || random() % 200 == 0) {
+            guest.driver.reset();
+            guest.start();
+        }
+        send_packets(random, guest, ports);
+    }
+    mmio.halt();
+}
+
 void one_round(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     FakeReactor reactor;
@@ -334,6 +443,7 @@ void one_round(std::uint64_t seed) {
         break;
     case 5:
         fuzz_balloon(random, reactor);
+        fuzz_vsock(random);
         break;
     default:
         fuzz_disk(random, DiskCacheMode::unsafe, true);

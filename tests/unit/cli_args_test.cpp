@@ -81,6 +81,26 @@ TEST_CASE("every flag reaches the configuration, in both ways of writing", "[cli
     CHECK(run({"--cmdline="}).config.command_line == "");
 }
 
+TEST_CASE("a socket device has a CID and a path", "[cli]") {
+    CHECK_FALSE(run({}).config.vsock);
+    const auto vsock = run({"--vsock", "cid=4294967294,path=a,,b"}).config.vsock;
+    REQUIRE(vsock);
+    CHECK(vsock->guest_cid == 4294967294u);
+    CHECK(vsock->uds_path == "a,b");
+    CHECK(run({"--vsock=path=v,cid=3"}).config.vsock->guest_cid == 3);
+    for (const char* cid : {"2", "0", "4294967295", "x", "-1", "99999999999999999999"})
+        CHECK_THAT(run_refusal({"--vsock", std::string("path=v,cid=") + cid}),
+                   Contains("not a CID") && Contains("accepted: 3 to 4294967294"));
+    CHECK_THAT(run_refusal({"--vsock", "path=v"}), Contains("cid= is missing"));
+    CHECK_THAT(run_refusal({"--vsock", "cid=3"}), Contains("path= is missing"));
+    CHECK_THAT(run_refusal({"--vsock", "cid=3,path="}), Contains("path= has no value"));
+    CHECK_THAT(run_refusal({"--vsock", "cid=3,path=v,port=1"}), Contains("accepted: cid, path"));
+    CHECK_THAT(run_refusal({"--vsock", "cid=3,path=" + std::string(108, 'x')}),
+               Contains("too long"));
+    CHECK_THAT(run_refusal({"--vsock=cid=3,path=v", "--vsock=cid=4,path=w"}),
+               Contains("given twice"));
+}
+
 TEST_CASE("disks are lists of keys with doubled commas", "[cli]") {
     const auto disks = run({"--disk", "path=a,,b.img,readonly=on,id=root,serial=X 1,cache=none",
                             "--disk", "path=x=y,format=raw"})

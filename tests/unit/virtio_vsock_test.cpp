@@ -320,6 +320,7 @@ TEST_CASE("packets that make no sense are ignored or refused", "[vsock]") {
     VsockPacket packet = bench.guest.make(op_rw, 52, request.src_port);
     SECTION("from another CID") {
         packet.src_cid = 4;
+        packet.op = op_rst;
         bench.guest.send_raw(packet);
         CHECK_FALSE(bench.guest.next());
         CHECK(bench.connections() == 1);

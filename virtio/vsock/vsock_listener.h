@@ -2,8 +2,9 @@
 //
 // It is bound by the constructor, so a path that can't be had is refused when the device is
 // configured, long before the machine is made: the control socket makes a listener for its request
-// and hands it in by MachineHost::vsock_listener. Clients that come before the guest's driver wait
-// in its backlog.
+// and hands it in by MachineHost::vsock_listener. Who configures the same path again lets go of the
+// first listener before, or keeps it. Clients that come before the guest's driver wait in its
+// backlog.
 // Threads: any one at a time.
 #pragma once
 
