@@ -226,7 +226,7 @@ void Connection::on_timeout() {
     ErrorCode ignored;
     socket_.cancel(ignored);
     const auto limit = host_.options().request_timeout.count();
-    write(answer_text(fault_answer(400, cat("The request was not complete after ", limit, " ms.")),
+    write(answer_text(fault_answer(400, cat("The request was not complete within ", limit, " ms.")),
                       false),
           true);
 }
