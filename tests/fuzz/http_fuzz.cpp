@@ -37,7 +37,7 @@ constexpr std::array<std::string_view, 24> words = {"\r\n",
                                                     "\t",
                                                     ":",
                                                     ",",
-                                                    "\0",
+                                                    std::string_view("\0", 1),
                                                     "\xff",
                                                     "HTTP/1.0",
                                                     "HTTP/1.1",
@@ -147,7 +147,8 @@ class FuzzHandler : public ScriptedHandler {
     std::exit(1);
 }
 
-void talk(RawClient client, const std::string& bytes, Mutator& mutator) {
+/// The status of the first answer; 0: the client did not wait for one.
+unsigned talk(RawClient client, const std::string& bytes, Mutator& mutator) {
     const std::size_t piece = 1 + mutator.below(mutator.below(4) == 0 ? 40 : 100000);
     std::size_t at = 0;
     for (; at < bytes.size(); at += piece) {
@@ -155,7 +156,7 @@ void talk(RawClient client, const std::string& bytes, Mutator& mutator) {
             break;
     }
     if (mutator.below(8) == 0)
-        return;
+        return 0;
     client.shut();
     const std::string text = client.rest();
     if (client.timed_out())
@@ -166,6 +167,7 @@ void talk(RawClient client, const std::string& bytes, Mutator& mutator) {
         fail("the answer is not HTTP", bytes, text);
     if (text.empty() && bytes.size() > 2)
         fail("no answer", bytes);
+    return text.size() < 12 ? 0 : static_cast<unsigned>(std::atoi(text.c_str() + 9));
 }
 
 } // namespace
@@ -182,6 +184,8 @@ int main(int argc, char** argv) {
     const std::string path = folder.path("socket");
     HttpServer server({}, listen_unix(path), handler);
     server.start();
+    unsigned served = 0;
+    unsigned refused = 0;
     for (unsigned i = 0; i < iterations; ++i) {
         const std::string bytes = mutator.stream();
         const std::string whole = verdict(bytes, bytes.size() + 1);
@@ -189,14 +193,17 @@ int main(int argc, char** argv) {
             if (const std::string said = verdict(bytes, piece); said != whole)
                 fail("pieces are read differently", bytes, whole + "\n---\n" + said);
         }
-        talk(RawClient(path), bytes, mutator);
+        const unsigned status = talk(RawClient(path), bytes, mutator);
+        served += status == 200;
+        refused += status == 400;
         RawClient next(path);
         next.send("GET /still HTTP/1.1\r\n\r\n");
         if (i % 16 == 0 && next.status() != 200)
             fail("the server serves no more after", bytes);
     }
     server.stop();
-    std::printf("http_fuzz: %u streams, seed %llu\n", iterations,
-                static_cast<unsigned long long>(seed));
+    std::printf("http_fuzz: %u streams, seed %llu; of the first requests %u were served and %u "
+                "refused\n",
+                iterations, static_cast<unsigned long long>(seed), served, refused);
     return 0;
 }
