@@ -138,7 +138,7 @@ void Connection::dispatch() {
         handler.handle(std::move(reader_.request()),
                        [reply](HttpAnswer answer) { reply->give(std::move(answer)); });
     } catch (const std::exception& error) {
-        log_error(cat("API request failed: ", error.what()));
+        log_error(cat("API request failed: ", printable(error.what(), 300)));
         reply->give(fault_answer(500, error.what()));
     }
     watch_hang_up();
