@@ -236,6 +236,21 @@ TEST_CASE("a request that is not complete in time gets 400") {
     }
 }
 
+TEST_CASE("each request of a connection has its own time") {
+    HttpServerOptions options;
+    options.request_timeout = 400ms;
+    TestServer server(options);
+    RawClient client = server.client();
+    for (int i = 0; i < 3; ++i) {
+        client.send("GET / HTT");
+        std::this_thread::sleep_for(5ms);
+        client.send("P/1.1\r\n\r\n");
+        REQUIRE(client.status() == 200);
+    }
+    client.send("GET / HTT");
+    CHECK_THAT(client.rest(), Contains("within 400 ms"));
+}
+
 TEST_CASE("others do not wait for requests that are not complete") {
     HttpServerOptions options;
     options.request_timeout = 1h;

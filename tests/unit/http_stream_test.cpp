@@ -127,13 +127,23 @@ TEST_CASE("a client that reads too slowly gets what is queued, a last line and t
 
 TEST_CASE("a client that does not read at all is dropped in time") {
     HttpServerOptions options;
-    options.stream_queue_bytes = 100000;
+    options.stream_queue_bytes = 5000000;
     options.answer_timeout = 50ms;
     TestServer server(options);
     RawClient client = server.client();
     client.send(events);
+    client.until("\r\n\r\n");
     const auto stream = server.handler.stream();
-    while (stream->push(std::string(5000, 'x'))) {
+    // More than the socket takes: once some of it has come, the server is in the middle of a write.
+    CHECK(stream->push(std::string(5000000, 'x')));
+    CHECK(client.ready(POLLIN, RawClient::patience_ms));
+    SECTION("because its queue overflows") {
+        CHECK(stream->push(std::string(5000000, 'y')));
+        CHECK(stream->is_open());
+        CHECK_FALSE(stream->push("z"));
+    }
+    SECTION("because the stream is over") {
+        stream->close();
     }
     CHECK(server.handler.wait_streams_closed(1));
 }
