@@ -138,7 +138,7 @@ void Connection::dispatch() {
         handler.handle(std::move(reader_.request()),
                        [reply](HttpAnswer answer) { reply->give(std::move(answer)); });
     } catch (const std::exception& error) {
-        log_error(cat("API request failed: ", error.what()));
+        log_error(cat("API request failed: ", printable(error.what(), 300)));
         reply->give(fault_answer(500, error.what()));
     }
     watch_hang_up();
@@ -226,7 +226,7 @@ void Connection::on_timeout() {
     ErrorCode ignored;
     socket_.cancel(ignored);
     const auto limit = host_.options().request_timeout.count();
-    write(answer_text(fault_answer(400, cat("The request was not complete after ", limit, " ms.")),
+    write(answer_text(fault_answer(400, cat("The request was not complete within ", limit, " ms.")),
                       false),
           true);
 }

@@ -219,6 +219,11 @@ TEST_CASE("malformed requests get 400 and a close") {
     refused(bytes);
 }
 
+TEST_CASE("a line without its CR is refused as soon as it ends") {
+    for (const char* bytes : {"\n", "GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nA: b\n"})
+        CHECK_THAT(refused(bytes), Contains("lines must end with CR LF"));
+}
+
 TEST_CASE("a target that is no path is refused, and the connection goes on") {
     TestServer server;
     for (const char* target :
