@@ -5,7 +5,9 @@
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <thread>
 
 using namespace coldstart;
 using namespace coldstart::fakes;
@@ -112,9 +114,9 @@ TEST_CASE("virtio-balloon takes pages out of RAM and ignores others", "[virtio]"
     // 1 MiB is page 256; in no order, one twice, some far out.
     m.tell_pages(0, {259, 258, 300, 258, 0x400, 0xffffffff, 0x3ff, 0x80000000});
     CHECK(m.driver.queue(0).take_used());
-    for (const std::uint64_t page : {258, 259, 300, 0x3ff})
+    for (const std::uint64_t page : {258u, 259u, 300u, 0x3ffu})
         CHECK(m.gone(page << 12));
-    for (const std::uint64_t page : {256, 257, 260, 299, 301, 0x3fe})
+    for (const std::uint64_t page : {256u, 257u, 260u, 299u, 301u, 0x3feu})
         CHECK(m.kept(page << 12));
     CHECK_FALSE(m.broken());
 
@@ -154,6 +156,8 @@ TEST_CASE("virtio-balloon takes pages out of RAM and ignores others", "[virtio]"
 TEST_CASE("virtio-balloon's configuration: the target, and what the driver holds", "[virtio]") {
     Machine m({.amount_mib = 2});
     CHECK(m.config(0) == 512);
+    m.driver.transport().write_config(4, 4, 5);
+    CHECK(m.config(4) == 0); // there is no driver yet
     m.driver.start(0, {8, 8});
     m.driver.transport().write_config(0, 4, 77);
     m.driver.transport().write_config(8, 4, 77);
@@ -455,4 +459,45 @@ TEST_CASE("virtio-balloon goes on from its saved state", "[virtio]") {
     StateReader again(writer.bytes());
     CHECK_THROWS_AS(without.restore(again), Error);
     without.halt();
+}
+
+TEST_CASE("virtio-balloon: the host, the I/O thread and a vCPU at the same time",
+          "[virtio][threads]") {
+    Machine m(everything);
+    m.driver.start(stats | hints | reports, {64, 8, 8, 8, 8});
+    std::atomic<bool> over = false;
+    std::atomic<unsigned> wrong = 0;
+    std::thread io([&] {
+        while (!over)
+            m.reactor.run_until_idle(1);
+    });
+    std::thread host([&] {
+        for (std::uint32_t i = 0; i < 500; ++i) {
+            m.balloon->set_target(i % 4);
+            m.balloon->set_statistics_interval(1 + i % 2);
+            m.balloon->request_statistics();
+            m.balloon->start_hinting(i % 2 == 0);
+            m.balloon->stop_hinting();
+            // Catch2 is for one thread.
+            wrong += m.balloon->size().target_mib() != i % 4;
+            wrong += m.balloon->hinting_status().host_command != 1;
+        }
+    });
+    const Gpa mark = m.driver.heap_mark();
+    for (std::uint32_t i = 0; i < 200; ++i) {
+        m.driver.rewind(mark);
+        const std::uint32_t pages[] = {0x200 + i, 0x300 + i};
+        m.driver.queue(0).chain().out(std::as_bytes(std::span(pages))).add();
+        m.driver.queue(0).kick();
+        m.driver.transport().write_config(4, 4, 2 * i);
+        CHECK(m.config(0) <= 3 * 256);
+        while (!m.driver.queue(0).take_used())
+            std::this_thread::yield();
+    }
+    host.join();
+    over = true;
+    io.join();
+    CHECK(wrong == 0);
+    CHECK(m.gone(0x300000));
+    CHECK_FALSE(m.broken());
 }
