@@ -19,6 +19,9 @@
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
+#include "virtio/balloon/virtio_balloon.h"
+#include "virtio/transport/mmio/virtio_mmio_device.h"
+#include "virtio/transport/pci/virtio_pci_device.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/log.h"
 #include "vmm/machine/catalogue.h"
@@ -237,6 +240,17 @@ inline void look_at(const Screen& screen) {
     screen.text();
 }
 
+/// A client of the control socket asks what can be asked of any balloon.
+template <typename Transport>
+void use_virtio(Device& device) {
+    VirtioDevice& behind = static_cast<Transport&>(device).device();
+    if (auto* const balloon = dynamic_cast<VirtioBalloon*>(&behind)) {
+        balloon->request_statistics();
+        balloon->statistics();
+        balloon->size();
+    }
+}
+
 inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
@@ -263,8 +277,12 @@ inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "vga-legacy",
         .host_action = [](Device& device) { look_at(static_cast<VgaLegacy&>(device).screen()); }},
-    DeviceHabits{.type = "virtio-mmio", .guest_action = drive_virtio_mmio},
-    DeviceHabits{.type = "virtio-pci", .guest_action = drive_virtio_pci},
+    DeviceHabits{.type = "virtio-mmio",
+                 .host_action = use_virtio<VirtioMmioDevice>,
+                 .guest_action = drive_virtio_mmio},
+    DeviceHabits{.type = "virtio-pci",
+                 .host_action = use_virtio<VirtioPciDevice>,
+                 .guest_action = drive_virtio_pci},
     DeviceHabits{
         .type = "ich9-lpc",
         .host_action = [](Device& device) { static_cast<Ich9Lpc&>(device).press_power_button(); },

@@ -11,9 +11,9 @@ from linux_guests import QUIET
 DIRTY = """set -e
 modprobe virtio_mmio
 memory() { grep -E "^(MemTotal|MemAvailable):" /proc/meminfo; }
-dd if=/dev/zero of=/filler bs=1M count=150 2>/dev/null
-sync
-echo 3 >/proc/sys/vm/drop_caches
+mkdir -p /filled
+mount -t tmpfs -o size=160M filled /filled
+dd if=/dev/zero of=/filled/it bs=1M count=150 2>/dev/null
 """
 
 
@@ -45,7 +45,7 @@ def wait_until(condition, seconds, what):
 
 @test("a balloon of 64 MiB takes them from Linux and from the monitor", needs="linux")
 def inflate(env):
-    script = DIRTY + """rm /filler
+    script = DIRTY + """rm /filled/it
 memory
 total() { awk '/MemTotal/ { print $2 }' /proc/meminfo; }
 full=$(total)
@@ -81,7 +81,7 @@ memory"""
 def reporting(env):
     script = DIRTY + """modprobe virtio_balloon
 echo DIRTY; read go
-rm /filler
+rm /filled/it
 echo FREED; read go"""
     fallen = {}
     for switch in ("on", "off"):

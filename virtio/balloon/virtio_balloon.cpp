@@ -112,6 +112,8 @@ void VirtioBalloon::read_config(std::uint64_t offset, std::span<std::byte> out) 
 }
 
 void VirtioBalloon::write_config(std::uint64_t offset, ByteView in) noexcept {
+    if (!active_)
+        return; // a driver holds no pages before DRIVER_OK
     std::array<std::byte, sizeof driver_.actual_pages> actual{};
     store_le(std::span<std::byte>(actual), 0, driver_.actual_pages);
     for (std::size_t i = 0; i < in.size(); ++i) {
