@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 namespace coldstart {
 
@@ -18,7 +20,7 @@ struct MachineConfig {
     bool smt = false;
     bool track_dirty_pages = false;
     HugePages huge_pages = HugePages::none;
-    std::optional<std::string> cpu_template; ///< "None", the only one there is
+    std::optional<std::string> cpu_template; ///< "None" takes an earlier one away
 };
 
 /// What `config` says of these; memory below a MiB is left out.
@@ -118,6 +120,8 @@ struct PutLogger {
 
 struct PutMetrics {
     std::string path;
+    bool emit_id = false;                                        ///< each line has the machine's id
+    std::vector<std::pair<std::string, std::string>> properties; ///< that each line has
 };
 
 struct PutSerial {

@@ -60,6 +60,9 @@ struct DiskConfig {
     DiskBus bus = DiskBus::virtio;
     bool async_engine = false; ///< what a client of Firecracker asked for; requests go by io_uring
     RateLimiterConfig limiter = {};
+    /// As clients of Firecracker have images: of any size, what is no whole sector at the end
+    /// being left out, and whether or not somebody else has it open.
+    bool lenient = false;
     bool is_root = false;      ///< the guest's root: the kernel's command line names it
     std::string partuuid = {}; ///< of the root's partition; empty: the whole disk
 };
@@ -145,7 +148,7 @@ struct VmConfig {
     bool smt = false;               ///< pairs of vCPUs are threads of a core
     bool track_dirty_pages = false; ///< kept for snapshots
     HugePages huge_pages = HugePages::none;
-    std::optional<std::string> cpu_template; ///< "None", or not said
+    std::optional<std::string> cpu_template; ///< Firecracker's name; a machine is made without one
     std::vector<DiskConfig> disks;
     std::string cdrom_path; ///< an ISO image in a SATA CD drive; empty: no drive
     std::vector<NetConfig> nets;

@@ -18,6 +18,7 @@ std::string stream_head(std::string_view content_type, bool chunked);
 std::string chunk_text(std::string_view bytes);
 
 inline constexpr std::string_view last_chunk = "0\r\n\r\n";
-inline constexpr std::string_view continue_text = "HTTP/1.1 100 Continue\r\n\r\n";
+inline constexpr std::string_view continue_text =
+    "HTTP/1.1 100 Continue\r\nServer: Firecracker API\r\nConnection: keep-alive\r\n\r\n";
 
 } // namespace coldstart

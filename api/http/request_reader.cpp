@@ -140,6 +140,8 @@ RequestReader::Step RequestReader::end_head() {
     if (!parser_->is_header_done())
         return malformed(describe(error));
     const auto& head = parser_->get();
+    if (!is_utf8(std::string_view(buffer_).substr(0, scan_)))
+        return malformed("The header is not UTF-8.");
     for (const auto& field : head) {
         if (field.name() == http::field::transfer_encoding && !iequals(field.value(), "identity"))
             return malformed(describe(http::error::bad_transfer_encoding));

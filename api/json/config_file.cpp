@@ -127,7 +127,8 @@ std::vector<Request> parse_config_file(std::string_view text) {
         throw Error("the configuration is no JSON object");
     for (const char* const required : {"drives", "boot-source"}) {
         const bool by_firmware = file.contains("firmware");
-        if (!file.contains(required) && !by_firmware)
+        const auto found = file.find(required);
+        if ((found == file.end() && !by_firmware) || (found != file.end() && found->is_null()))
             throw Error(cat("the configuration has no section \"", required, "\""));
     }
     std::vector<Request> requests;
@@ -151,11 +152,14 @@ Json machine_json(const MachineConfig& machine) {
     const std::string_view pages = machine.huge_pages == HugePages::none           ? "None"
                                    : machine.huge_pages == HugePages::hugetlbfs_2m ? "2M"
                                                                                    : "Transparent";
-    return {{"vcpu_count", machine.vcpu_count},
-            {"mem_size_mib", machine.mem_size_mib},
-            {"smt", machine.smt},
-            {"track_dirty_pages", machine.track_dirty_pages},
-            {"huge_pages", pages}};
+    Json json = {{"vcpu_count", machine.vcpu_count},
+                 {"mem_size_mib", machine.mem_size_mib},
+                 {"smt", machine.smt}};
+    if (machine.cpu_template)
+        json["cpu_template"] = *machine.cpu_template;
+    json["track_dirty_pages"] = machine.track_dirty_pages;
+    json["huge_pages"] = pages;
+    return json;
 }
 
 Json balloon_json(const BalloonConfig& balloon) {

@@ -30,6 +30,10 @@ Json parse(std::string_view text) {
         too_deep = too_deep || (opens && depth >= static_cast<int>(MetadataStore::max_depth));
         return !too_deep;
     };
+    // Which the parser would pass over.
+    if (text.starts_with("\xef\xbb\xbf") || text.find('\0') != std::string_view::npos)
+        throw Error("metadata: not valid JSON: a byte order mark or a NUL",
+                    "send one JSON document");
     try {
         Json value = Json::parse(text.begin(), text.end(), watch_depth);
         if (!too_deep)

@@ -34,6 +34,7 @@ namespace body {
 ParsedRequest put_drive(const Json& json, PathId path_id) {
     Members members(json, "drives");
     DiskConfig disk;
+    disk.lenient = true;
     disk.id = named(members, "drive_id", path_id);
     disk.is_root = members.required_boolean("is_root_device");
     if (members.has("socket"))
@@ -87,7 +88,11 @@ ParsedRequest put_network_interface(const Json& json, PathId path_id) {
     } else if (members.has("host_dev_name")) {
         members.refuse("host_dev_name", "a user network has no interface of the host");
     }
-    net.mac = members.text("guest_mac").value_or("");
+    if (auto mac = members.text("guest_mac")) {
+        if (mac->empty())
+            members.refuse("guest_mac", "an empty text is no address");
+        net.mac = *std::move(mac);
+    }
     if (const auto mtu = members.integer("mtu", 65535, min_mtu))
         net.mtu = static_cast<std::uint16_t>(*mtu);
     net.receive_limiter = limiter(members, "rx_rate_limiter");

@@ -44,13 +44,16 @@ std::optional<HugePages> huge_pages(Members& members) {
                                                   {"Transparent", HugePages::transparent}});
 }
 
-/// Firecracker's templates hide what processors differ in. There are none here.
+/// Which of them this host can do is known at the start.
 std::optional<std::string> cpu_template(Members& members) {
-    const auto name = members.text("cpu_template");
-    if (name && *name != "None")
-        members.refuse("cpu_template", cat("\"", printable(*name),
-                                           "\" is not built here; give \"None\" or leave it out"));
-    return name;
+    using Name = std::string;
+    return members.word<Name>("cpu_template", {{"C3", "C3"},
+                                               {"T2", "T2"},
+                                               {"T2S", "T2S"},
+                                               {"T2CL", "T2CL"},
+                                               {"T2A", "T2A"},
+                                               {"V1N1", "V1N1"},
+                                               {"None", "None"}});
 }
 
 } // namespace
@@ -145,6 +148,16 @@ ParsedRequest put_metrics(const Json& json, PathId) {
     Members members(json, "metrics");
     PutMetrics metrics;
     metrics.path = members.required_text("metrics_path");
+    metrics.emit_id = members.boolean("emit_id").value_or(false);
+    if (const Json* const properties = members.value("properties")) {
+        if (!properties->is_object())
+            members.refuse("properties", "an object of strings is expected");
+        for (const auto& item : properties->items()) {
+            if (!item.value().is_string())
+                members.refuse("properties", "an object of strings is expected");
+            metrics.properties.emplace_back(item.key(), item.value().get<std::string>());
+        }
+    }
     members.done();
     return {metrics};
 }
@@ -223,7 +236,8 @@ ParsedRequest put_cpu_config(const Json& json, PathId) {
 
 ParsedRequest snapshots(const Json& json, PathId) {
     Members members(json, "snapshot");
-    return {NotBuilt{"snapshots"}};
+    const bool deprecated = members.has("mem_file_path") || members.has("enable_diff_snapshots");
+    return {NotBuilt{"snapshots"}, deprecated};
 }
 
 ParsedRequest persistent_memory(const Json& json, PathId) {

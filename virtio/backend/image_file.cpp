@@ -60,17 +60,17 @@ bool same_file(int fd, int other_fd) noexcept {
            one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-void lock_image(int fd, const std::string& path, bool read_only) {
+void lock_image(int fd, const std::string& path, bool read_only, bool lenient) {
     struct flock lock {};
     lock.l_type = read_only ? F_RDLCK : F_WRLCK;
     lock.l_whence = SEEK_SET;
     if (::fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return;
-    if (errno == EAGAIN || errno == EACCES)
+    if (!lenient && (errno == EAGAIN || errno == EACCES))
         throw Error(cat("disk image ", path, ": is in use by another machine",
                         read_only ? " that writes to it" : ""),
                     "stop that machine, or open the image with readonly=on in both");
-    log_warn(cat("disk image ", path, ": can't be locked here; see that nobody else writes to it"));
+    log_warn(cat("disk image ", path, ": can't be locked; see that nobody else writes to it"));
 }
 
 std::uint32_t power_of_two_within(std::uint64_t value, std::uint32_t low,
@@ -124,7 +124,9 @@ void find_direct_alignment(ImageFile& image) {
 
 } // namespace
 
-ImageFile open_image_file(const std::string& path, bool read_only, bool direct, int held_lock_fd) {
+ImageFile open_image_file(const std::string& path, const ImageFileOptions& options,
+                          int held_lock_fd) {
+    const auto [read_only, direct, lenient] = options;
     const struct stat named = status_of(path);
     ImageFile image;
     image.lock_fd = open_path(path, read_only, false);
@@ -134,7 +136,7 @@ ImageFile open_image_file(const std::string& path, bool read_only, bool direct, 
         if (!image.lock_fd)
             throw system_error(cat("disk image ", path), errno);
     } else {
-        lock_image(image.lock_fd.get(), path, read_only);
+        lock_image(image.lock_fd.get(), path, read_only, lenient);
     }
     image.fd = open_path(path, read_only, direct);
 
@@ -153,6 +155,8 @@ ImageFile open_image_file(const std::string& path, bool read_only, bool direct, 
         find_direct_alignment(image);
 
     const std::uint32_t block = image.geometry.block_bytes;
+    if (lenient)
+        image.size_bytes -= image.size_bytes % block;
     if (image.size_bytes % block != 0)
         throw Error(cat("disk image ", path, ": its size of ", image.size_bytes,
                         " bytes is no multiple of ", block),

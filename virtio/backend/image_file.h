@@ -23,9 +23,16 @@ struct ImageFile {
     std::uint32_t memory_alignment = 1;
 };
 
+struct ImageFileOptions {
+    bool read_only = false;
+    bool direct = false; ///< O_DIRECT
+    /// Of any size, what is no whole block at the end being left out; and whoever else has it open.
+    bool lenient = false;
+};
+
 /// Throws Error. `held_lock_fd` is the lock_fd of an image that this one is to replace, opened in
 /// the same way, or -1: when the path leads to the same file again, its lock is shared.
-ImageFile open_image_file(const std::string& path, bool read_only, bool direct,
+ImageFile open_image_file(const std::string& path, const ImageFileOptions& options,
                           int held_lock_fd = -1);
 
 } // namespace coldstart

@@ -34,7 +34,10 @@ std::unique_ptr<IoEngine> make_engine(const RawDiskOptions& options, int fd, std
 } // namespace
 
 RawDisk::RawDisk(const RawDiskOptions& options, Reactor& reactor)
-    : file_(open_image_file(options.path, options.read_only, options.cache == DiskCacheMode::none,
+    : file_(open_image_file(options.path,
+                            {.read_only = options.read_only,
+                             .direct = options.cache == DiskCacheMode::none,
+                             .lenient = options.lenient},
                             options.replaces != nullptr ? options.replaces->file_.lock_fd.get()
                                                         : -1)),
       read_only_(options.read_only), cache_(options.cache),

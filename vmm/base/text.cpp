@@ -53,4 +53,28 @@ std::string printable(std::string_view text, std::size_t max_chars) {
     return out;
 }
 
+bool is_utf8(std::string_view text) noexcept {
+    for (std::size_t i = 0; i < text.size();) {
+        const auto first = static_cast<unsigned char>(text[i]);
+        const std::size_t length = first < 0x80   ? 1
+                                   : first < 0xc2 ? 0
+                                   : first < 0xe0 ? 2
+                                   : first < 0xf0 ? 3
+                                   : first < 0xf5 ? 4
+                                                  : 0;
+        if (length == 0 || length > text.size() - i)
+            return false;
+        // The second byte's limits keep out overlong forms, surrogates and what is past U+10FFFF.
+        const unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+        const unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+        for (std::size_t k = 1; k < length; ++k) {
+            const auto byte = static_cast<unsigned char>(text[i + k]);
+            if (byte < (k == 1 ? low : 0x80u) || byte > (k == 1 ? high : 0xbfu))
+                return false;
+        }
+        i += length;
+    }
+    return true;
+}
+
 } // namespace coldstart

@@ -26,6 +26,9 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
 /// A decimal number, or a hexadecimal one after "0x", and nothing else, or nothing.
 std::optional<std::uint64_t> parse_number(std::string_view text) noexcept;
 
+/// Whether it is UTF-8 as RFC 3629 has it: no overlong forms, no surrogates.
+bool is_utf8(std::string_view text) noexcept;
+
 /// `text` with control characters and non-ASCII bytes shown as \xNN, cut after `max_chars`.
 std::string printable(std::string_view text, std::size_t max_chars = 80);
 

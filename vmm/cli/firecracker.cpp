@@ -38,7 +38,7 @@ SessionOptions session_of(const FirecrackerArguments& arguments) {
     if (arguments.wants_logger())
         options.requests.emplace_back(PutLogger{arguments.logger});
     if (!arguments.metrics_path.empty())
-        options.requests.emplace_back(PutMetrics{arguments.metrics_path});
+        options.requests.emplace_back(PutMetrics{arguments.metrics_path, false, {}});
     if (!arguments.config_path.empty()) {
         for (Request& request : read_config_file(arguments.config_path))
             options.requests.push_back(std::move(request));
@@ -67,11 +67,7 @@ int run(const FirecrackerArguments& arguments) {
     } catch (const Error& error) {
         return complain(bad_configuration, error.what());
     }
-    try {
-        return run_session(std::move(options));
-    } catch (const ConfigurationRefused& error) {
-        return complain(bad_configuration, error.what());
-    }
+    return run_session(std::move(options));
 }
 
 } // namespace
@@ -90,6 +86,8 @@ int firecracker_command(std::span<const std::string_view> arguments) {
             return ok;
         }
         return run(parsed);
+    } catch (const ConfigurationRefused& error) {
+        return complain(bad_configuration, error.what());
     } catch (const UsageError& error) {
         return complain(bad_argument, error.what());
     } catch (const Error& error) {

@@ -3,6 +3,7 @@
 #include "vmm/base/text.h"
 #include "vmm/cli/firecracker.h"
 #include "vmm/cli/flag_table.h"
+#include "vmm/cli/session.h"
 
 #include <algorithm>
 #include <array>
@@ -41,11 +42,17 @@ void store_id(FirecrackerArguments& a, std::string_view, Value value) {
 void store_level(FirecrackerArguments& a, std::string_view, Value value) {
     a.logger.level = firecracker_level(value);
     if (!a.logger.level)
-        throw Error(cat("--level ", printable(value, 40),
-                        ": use Off, Trace, Debug, Info, Warn, Warning or Error"));
+        throw ConfigurationRefused(
+            Error(cat("--level ", printable(value, 40),
+                      ": use Off, Trace, Debug, Info, Warn, Warning or Error")));
 }
 
 void no_effect(FirecrackerArguments&, std::string_view, Value) {}
+
+void some_time(FirecrackerArguments&, std::string_view name, Value value) {
+    if (!parse_decimal(value))
+        throw UsageError(cat("--", name, ' ', printable(value, 40), ": not a number"));
+}
 
 constexpr Argument known[] = {
     {"api-sock", true,
@@ -80,9 +87,9 @@ constexpr Argument known[] = {
     {"no-seccomp", false, no_effect},
     {"seccomp-filter", true, no_effect},
     {"boot-timer", false, no_effect},
-    {"start-time-us", true, no_effect},
-    {"start-time-cpu-us", true, no_effect},
-    {"parent-cpu-time-us", true, no_effect},
+    {"start-time-us", true, some_time},
+    {"start-time-cpu-us", true, some_time},
+    {"parent-cpu-time-us", true, some_time},
 };
 
 bool given(const std::vector<std::string_view>& names, std::string_view name) {

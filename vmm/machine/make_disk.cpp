@@ -21,7 +21,10 @@ DiskCacheMode cache_mode(DiskCache cache) noexcept {
 }
 
 RawDiskOptions image_of(const DiskConfig& disk) {
-    return {.path = disk.path, .read_only = disk.read_only, .cache = cache_mode(disk.cache)};
+    return {.path = disk.path,
+            .read_only = disk.read_only,
+            .cache = cache_mode(disk.cache),
+            .lenient = disk.lenient};
 }
 
 } // namespace

@@ -53,7 +53,7 @@ def firmware(env):
 def documents(env):
     with Server(env) as server:
         paths = server.get("/openapi.json")["paths"]
-        for path in ("/actions", "/machine-config", "/boot-source", "/drives/{drive_id}", "/vm",
+        for path in ("/actions", "/machine-config", "/boot-source", "/drives/{id}", "/vm",
                      "/mmds", "/vsock", "/balloon", "/events", "/screen", "/timeline", "/platform"):
             expect(path in paths, f"{path} is not in {sorted(paths)}")
         with server.connect() as connection:

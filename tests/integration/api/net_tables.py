@@ -54,7 +54,8 @@ def fields(_):
     for mtu in (68, 1500, 9000, 65535):
         yield good(line, {**body, "mtu": mtu},
                    {"/vm/config": {"network-interfaces": [{**SHOWN, **body, "mtu": mtu}]}})
-    for mac in (MAC, "AA:BB:CC:DD:EE:0F", "ff:ff:ff:ff:ff:ff"):
+    yield bad(line, {**body, "guest_mac": "ff:ff:ff:ff:ff:ff"}, source="ours: FC takes groups too")
+    for mac in (MAC, "AA:BB:CC:DD:EE:0F"):
         yield good(line, {**body, "guest_mac": mac}, {"/vm/config": {"network-interfaces": [
             {**SHOWN, **body, "guest_mac": mac.lower()}]}}, source="FC: any six bytes")
     for mac in ("", "06:00:00:00:00", MAC + ":01", "06-00-00-00-00-01", "6:0:0:0:0:1", MAC + " ",

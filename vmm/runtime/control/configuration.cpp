@@ -115,7 +115,10 @@ void Configuration::set_machine(const MachineConfig& machine) {
     config_.smt = machine.smt;
     config_.track_dirty_pages = machine.track_dirty_pages;
     config_.huge_pages = machine.huge_pages;
-    config_.cpu_template = machine.cpu_template;
+    if (machine.cpu_template)
+        config_.cpu_template = machine.cpu_template;
+    if (config_.cpu_template == "None")
+        config_.cpu_template.reset();
 }
 
 void Configuration::apply(const PutMachineConfig& put) {
@@ -129,6 +132,7 @@ void Configuration::apply(const PatchMachineConfig& patch) {
     machine.smt = patch.smt.value_or(machine.smt);
     machine.track_dirty_pages = patch.track_dirty_pages.value_or(machine.track_dirty_pages);
     machine.huge_pages = patch.huge_pages.value_or(machine.huge_pages);
+    machine.cpu_template = patch.cpu_template;
     set_machine(machine);
 }
 
@@ -277,6 +281,9 @@ VmConfig Configuration::settled() const {
     if (config.memory_bytes < min_memory_bytes || config.memory_bytes > max_memory_bytes)
         throw Error(cat("machine-config: mem_size_mib: ", config.memory_bytes / MiB,
                         " is not within ", min_memory_bytes / MiB, " to ", max_memory_bytes / MiB));
+    if (config.cpu_template)
+        throw Error(cat("machine-config: cpu_template: ", *config.cpu_template,
+                        ": CPU templates are not built in this release; set it to None"));
     settle_boot_source(config);
     return config;
 }

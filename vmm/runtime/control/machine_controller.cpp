@@ -82,7 +82,7 @@ struct MachineController::Visitor {
     }
     Answer operator()(const PutMetrics& put) const {
         configurable();
-        controller.metrics_.open(put.path);
+        controller.metrics_.open(put, controller.configuration_.config().id);
         return NoContent{};
     }
 

@@ -124,10 +124,13 @@ void add_up(Counters& total, const Counters& more) {
 
 } // namespace
 
-void Metrics::open(const std::string& path) {
+void Metrics::open(const PutMetrics& request, const std::string& id) {
     if (file_)
         throw Error("metrics: Reinitialization of metrics not allowed: there is a file already");
-    file_ = open_lines_file("metrics: metrics_path", path);
+    file_ = open_lines_file("metrics: metrics_path", request.path);
+    properties_ = request.properties;
+    if (request.emit_id)
+        properties_.emplace_back("id", id);
 }
 
 void Metrics::begin(IoLoop& loop, VirtualMachine& vm, std::function<void()> due) {
@@ -199,6 +202,8 @@ void Metrics::write(const VirtualMachine* vm) {
         return;
     Json line;
     line["utc_timestamp_ms"] = utc_ms();
+    for (const auto& [name, value] : properties_)
+        line[name] = value;
     for (const Group& group : collect(vm)) {
         const std::string name =
             group.device.empty() ? group.name : cat(group.name, "_", group.device);

@@ -25,9 +25,9 @@ class Metrics {
   public:
     static constexpr unsigned period_s = 60;
 
-    /// Lines go to this file or FIFO from now on. Throws Error when it can't be had, and when there
-    /// is one already.
-    void open(const std::string& path);
+    /// Lines go to this file or FIFO from now on; `id` is the machine's. Throws Error when it can't
+    /// be had, and when there is one already.
+    void open(const PutMetrics& request, const std::string& id);
     /// Writes a first line and has `due` called every period_s on the loop's thread. Nothing
     /// happens without a file.
     void begin(IoLoop& loop, VirtualMachine& vm, std::function<void()> due);
@@ -50,6 +50,7 @@ class Metrics {
     std::vector<Group> collect(const VirtualMachine* vm) const;
 
     UniqueFd file_;
+    std::vector<std::pair<std::string, std::string>> properties_; ///< of each line
     UniqueFd timer_;
     std::unique_ptr<Watch> ticker_;
     std::map<std::pair<std::string, std::string>, std::uint64_t> requests_; ///< (group, name)
