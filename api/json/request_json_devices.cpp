@@ -87,6 +87,7 @@ ParsedRequest put_network_interface(const Json& json, PathId path_id) {
     } else if (members.has("host_dev_name")) {
         members.refuse("host_dev_name", "a user network has no interface of the host");
     }
+    members.value("host_dev_name"); // null is taken, as GET /vm/config has it
     net.mac = members.text("guest_mac").value_or("");
     if (const auto mtu = members.integer("mtu", 65535, min_mtu))
         net.mtu = static_cast<std::uint16_t>(*mtu);
@@ -110,9 +111,7 @@ ParsedRequest patch_network_interface(const Json& json, PathId path_id) {
 
 ParsedRequest put_vsock(const Json& json, PathId) {
     Members members(json, "vsock");
-    const bool deprecated = members.has("vsock_id");
-    if (const auto id = members.text("vsock_id"))
-        check_resource_id("vsock: vsock_id", *id);
+    const bool deprecated = members.text("vsock_id").has_value(); // of any form, as in Firecracker
     VsockConfig vsock;
     vsock.guest_cid = static_cast<std::uint32_t>(
         members.required_integer("guest_cid", any_u32 - 1, 3)); // 0 to 2 and the last are taken
