@@ -2,6 +2,7 @@
 // schema says, and values that are.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <stdexcept>

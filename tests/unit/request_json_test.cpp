@@ -1,5 +1,6 @@
 // JSON text, request bodies and configuration files: what is taken, what it becomes, what is not.
 // tests/unit/openapi_test.cpp tries every member of every body; here are values and the corners.
+#include "api/http/api_routes.h"
 #include "api/json/config_file.h"
 #include "api/json/json_reader.h"
 #include "api/json/limiter_json.h"
@@ -7,6 +8,7 @@
 #include "vmm/base/error.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <string>
 
 using namespace coldstart;
@@ -352,4 +354,39 @@ TEST_CASE("config file: what GET /vm/config says can be one", "[json]") {
     const std::vector<Request> requests = parse_config_file(config_json(config).dump());
     CHECK(requests.size() == 8);
     CHECK(std::get<PutVsock>(requests[6]).vsock.guest_cid == 7);
+}
+
+TEST_CASE("docs/api.md: what it shows is taken", "[json]") {
+    std::ifstream file("docs/api.md"); // unit tests run from the root
+    REQUIRE(file);
+    unsigned files = 0, requests = 0;
+    std::string line, block;
+    bool in_json = false;
+    while (std::getline(file, line)) {
+        if (line.starts_with("```")) {
+            if (in_json) {
+                INFO(block);
+                CHECK_FALSE(parse_config_file(block).empty());
+                ++files;
+            }
+            in_json = line == "```json";
+            block.clear();
+        } else if (in_json) {
+            block += line + "\n";
+        } else if (line.starts_with("api PUT ") || line.starts_with("api PATCH ")) {
+            INFO(line);
+            const std::size_t method = 4, target = line.find(' ', method) + 1;
+            const std::size_t body = line.find('\'') + 1;
+            const RouteMatch match =
+                find_route(line.substr(method, target - 1 - method),
+                           std::string_view(line).substr(target, body - 2 - target));
+            REQUIRE(match.route != nullptr);
+            CHECK_NOTHROW(match.route->parse(
+                parse_json(std::string_view(line).substr(body, line.rfind('\'') - body)),
+                match.id));
+            ++requests;
+        }
+    }
+    CHECK(files == 4);
+    CHECK(requests == 12);
 }
