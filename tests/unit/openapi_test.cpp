@@ -10,8 +10,10 @@
 #include <catch2/catch.hpp>
 #include <cctype>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -98,6 +100,20 @@ Json without(Json object, const std::string& name) {
     return object;
 }
 
+/// The names of all members that the document describes anywhere.
+const std::set<std::string>& all_names() {
+    static const std::set<std::string> names = [] {
+        std::set<std::string> found;
+        for (const Json& schema : document().at("components").at("schemas")) {
+            const Json properties = schema.value("properties", Json::object());
+            for (const auto& [name, property] : properties.items())
+                found.insert(name);
+        }
+        return found;
+    }();
+    return names;
+}
+
 /// Changes one member after the other of an object inside of a body.
 class Prober {
   public:
@@ -128,6 +144,13 @@ class Prober {
         const Json properties = schema.value("properties", Json::object());
         for (const auto& [name, property] : properties.items())
             member(full, name, property, where, embed);
+        // One that is known would pass: null counts as absent.
+        for (const std::string& name : all_names()) {
+            if (!properties.contains(name))
+                expect(embed(with(full, name, nullptr)),
+                       schema.value("additionalProperties", Json(true)) != false,
+                       where + " with " + name);
+        }
     }
 
   private:
@@ -147,8 +170,10 @@ class Prober {
         }
         if (type != "object")
             probe(Json{{"a", 1}}, false);
-        if (schema.contains("enum"))
+        if (schema.contains("enum")) {
             words(schema["enum"], probe);
+            known_words(schema["enum"], here, refusal(route_, embed(with(full, name, "?"))));
+        }
         limits(schema, here, probe);
         if (type == "object")
             object(described, here,
@@ -161,6 +186,21 @@ class Prober {
             probe(word, true);
         for (const char* const wrong : {"", "no such word", "Nones", "V"})
             probe(wrong, false);
+    }
+
+    /// A parser that lists the words it knows lists no other.
+    static void known_words(const Json& words, const std::string& here, const std::string& fault) {
+        const std::string_view list_follows = "expected one of ";
+        const std::size_t begin = fault.find(list_follows);
+        if (begin == std::string::npos || here == ".backend") // one word for each of oneOf
+            return;
+        std::istringstream list(fault.substr(begin + list_follows.size()));
+        for (std::string word; list >> word;) {
+            if (word.back() == ',')
+                word.pop_back();
+            INFO(here << ": " << word);
+            CHECK(std::find(words.begin(), words.end(), word) != words.end());
+        }
     }
 
     template <typename Probe>
