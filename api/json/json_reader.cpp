@@ -101,6 +101,9 @@ std::optional<std::string> Members::text(std::string_view name) {
         return std::nullopt;
     if (!found->is_string())
         refuse(name, cat("a string is expected, not ", type_name(*found)));
+    // A path would end there for the host's kernel.
+    if (found->get_ref<const std::string&>().find('\0') != std::string::npos)
+        refuse(name, "it has a NUL in it");
     return found->get<std::string>();
 }
 

@@ -205,6 +205,12 @@ TEST_CASE("requests: network interfaces", "[json]") {
         parsed<PatchNetworkInterface>(body::patch_network_interface, R"({"iface_id":"n"})", "n"));
 }
 
+TEST_CASE("requests: a path can't be cut by a NUL", "[json]") {
+    refuses(body::put_boot_source, R"({"kernel_image_path":"/k\u0000x"})", "NUL");
+    refuses(body::put_drive, R"({"drive_id":"d","is_root_device":false,"path_on_host":"/p\u0000"})",
+            "NUL", "d");
+}
+
 TEST_CASE("requests: vsock, balloon, entropy, metadata service", "[json]") {
     const std::string vsock = R"({"guest_cid":3,"uds_path":"/v"})";
     CHECK(parsed<PutVsock>(body::put_vsock, vsock).vsock.uds_path == "/v");
@@ -274,6 +280,8 @@ TEST_CASE("requests: our own", "[json]") {
     CHECK(parsed<PutDisplay>(body::put_display, R"({"adapter":"std"})").vga == VgaKind::std_vga);
     refuses(body::put_display, "{}", "missing field");
     CHECK(parsed<PutConsole>(body::put_console, R"({"input":"ls\n"})").text == "ls\n");
+    CHECK(parsed<PutConsole>(body::put_console, R"({"input":"a\u0000"})").text ==
+          std::string("a\0", 2));
     CHECK(parsed<PutAction>(body::put_action, R"({"action_type":"Stop"})").action == Action::stop);
     refuses(body::put_action, R"({"action_type":"stop"})", "expected one of InstanceStart");
     refuses(body::put_action, R"({"action_type":"Stop","payload":1})", "unknown field");
@@ -311,6 +319,9 @@ TEST_CASE("config file: sections that must be there, may be, and are not known",
                       Contains("drives"));
     // A firmware boots without either.
     CHECK(parse_config_file(R"({"firmware":{"image_path":"/f"}})").size() == 1);
+    for (const char* const bad : {R"({"drives":null,"boot-source":{"kernel_image_path":"/k"}})",
+                                  R"({"drives":[],"boot-source":null})", R"({"firmware":null})"})
+        CHECK_THROWS_WITH(parse_config_file(bad), Contains("no section"));
     const std::string start = minimal_file.substr(0, minimal_file.size() - 1);
     CHECK(parse_config_file(start + R"(,"no-such-section":{"x":1},"vsock":null})").size() == 2);
     for (const char* const bad :
