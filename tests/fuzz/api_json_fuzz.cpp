@@ -160,9 +160,6 @@ class Fuzzer {
         case 3:
             text.insert(at, text.substr(below(text.size() + 1), below(40)));
             break;
-        case 4:
-            value(text);
-            break;
         default:
             value(text);
             break;
