@@ -125,10 +125,11 @@ std::vector<Request> parse_config_file(std::string_view text) {
     const Json file = parse_json(text);
     if (!file.is_object())
         throw Error("the configuration is no JSON object");
+    const auto has = [&](const char* section) {
+        return file.contains(section) && !file[section].is_null();
+    };
     for (const char* const required : {"drives", "boot-source"}) {
-        const bool by_firmware = file.contains("firmware");
-        const auto found = file.find(required);
-        if ((found == file.end() && !by_firmware) || (found != file.end() && found->is_null()))
+        if (!has(required) && !has("firmware"))
             throw Error(cat("the configuration has no section \"", required, "\""));
     }
     std::vector<Request> requests;

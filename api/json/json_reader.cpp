@@ -101,10 +101,10 @@ std::optional<std::string> Members::text(std::string_view name) {
         return std::nullopt;
     if (!found->is_string())
         refuse(name, cat("a string is expected, not ", type_name(*found)));
-    auto given = found->get<std::string>();
-    if (given.find('\0') != std::string::npos)
-        refuse(name, "a string with a NUL in it");
-    return given;
+    // A path would end there for the host's kernel.
+    if (found->get_ref<const std::string&>().find('\0') != std::string::npos)
+        refuse(name, "it has a NUL in it");
+    return found->get<std::string>();
 }
 
 std::string Members::required_text(std::string_view name) {

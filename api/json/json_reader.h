@@ -31,6 +31,7 @@ class Members {
     /// `what` names the object in messages: "machine-config". Throws when `value` is no object.
     Members(const Json& value, std::string what);
 
+    /// Without a NUL in it.
     std::optional<std::string> text(std::string_view name);
     std::string required_text(std::string_view name);
     std::optional<bool> boolean(std::string_view name);

@@ -13,7 +13,11 @@ constexpr std::uint64_t min_mtu = 68; // virtio 1.2, section 5.1.4.1
 
 std::string named(Members& members, std::string_view field, PathId path_id) {
     std::string id = members.required_text(field);
-    check_resource_id(cat(members.what(), ": ", field), id);
+    // Firecracker checks the signs of ids in paths alone, not in configuration files.
+    if (path_id)
+        check_resource_id(cat(members.what(), ": ", field), id);
+    else if (id.empty())
+        members.refuse(field, "it is empty");
     if (path_id && *path_id != id)
         members.refuse(field, cat("\"", printable(id), "\" is not the id in the path, \"",
                                   printable(*path_id), "\""));
@@ -88,6 +92,7 @@ ParsedRequest put_network_interface(const Json& json, PathId path_id) {
     } else if (members.has("host_dev_name")) {
         members.refuse("host_dev_name", "a user network has no interface of the host");
     }
+    members.value("host_dev_name"); // null is taken, as GET /vm/config has it
     if (auto mac = members.text("guest_mac")) {
         if (mac->empty())
             members.refuse("guest_mac", "an empty text is no address");
@@ -115,9 +120,7 @@ ParsedRequest patch_network_interface(const Json& json, PathId path_id) {
 
 ParsedRequest put_vsock(const Json& json, PathId) {
     Members members(json, "vsock");
-    const bool deprecated = members.has("vsock_id");
-    if (const auto id = members.text("vsock_id"))
-        check_resource_id("vsock: vsock_id", *id);
+    const bool deprecated = members.text("vsock_id").has_value(); // of any form, as in Firecracker
     VsockConfig vsock;
     vsock.guest_cid = static_cast<std::uint32_t>(
         members.required_integer("guest_cid", any_u32 - 1, 3)); // 0 to 2 and the last are taken

@@ -216,9 +216,11 @@ ParsedRequest put_display(const Json& json, PathId) {
 
 ParsedRequest put_console(const Json& json, PathId) {
     Members members(json, "console");
-    PutConsole console{members.required_text("input")};
+    const Json& input = members.required_value("input"); // as text, but a NUL can be typed too
+    if (!input.is_string())
+        members.refuse("input", "a string is expected");
     members.done();
-    return {console};
+    return {PutConsole{input.get<std::string>()}};
 }
 
 ParsedRequest put_cpu_config(const Json& json, PathId) {
