@@ -157,9 +157,8 @@ class Fuzzer final : private NetClient {
         if (below(2) == 0)
             segment.max_segment_bytes =
                 static_cast<std::uint16_t>(below(3) == 0 ? below(100) : random_());
-        const std::string& piece = pieces[below(pieces.size())];
-        const std::string data =
-            below(3) == 0 ? std::string() : piece.substr(0, 1 + below(piece.size()));
+        const std::string& piece = pieces[below(below(2) == 0 ? 5 : pieces.size())];
+        const std::string data = below(3) != 0 ? piece : piece.substr(0, below(piece.size()));
         segment.payload = std::as_bytes(std::span(data));
 
         std::vector<std::byte> frame(70000);
@@ -277,5 +276,5 @@ int main(int argc, char** argv) {
     std::printf("mmds_fuzz: %llu rounds from seed %llu, %llu requests\n",
                 static_cast<unsigned long long>(*iterations),
                 static_cast<unsigned long long>(*seed), static_cast<unsigned long long>(requests));
-    return *iterations >= 20 && requests == 0 ? 1 : 0;
+    return requests < *iterations ? 1 : 0; // the guest does not come far any more
 }
