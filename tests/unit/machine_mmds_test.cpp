@@ -30,6 +30,7 @@ struct MmdsHost : FakeMachineHost {
     }
     /// What a card answers to a question for the service's address, 0 for nothing.
     std::size_t answer_bytes(Machine& machine, std::string_view id, std::uint32_t address) {
+        memory.fill(Gpa(0), memory.size_bytes(), std::byte{0}); // rings of the call before
         VirtioDriver driver(*machine.find(id), memory);
         driver.start(1 << 15, {8, 8, 8}); // MRG_RXBUF
         driver.queue(0).chain().in(2000).add();
