@@ -49,9 +49,9 @@ const std::vector<std::string> pieces = {
 class Fuzzer final : private NetClient {
   public:
     explicit Fuzzer(std::uint64_t seed)
-        : random_(seed),
-          backend_(std::make_unique<FakeNetBackend>(net_), store_, clock_,
-                   MmdsOptions{.ipv4_address = service_address, .needs_token = seed % 2 == 0}) {
+        : random_(seed), backend_(std::make_unique<FakeNetBackend>(net_), store_, clock_,
+                                  MmdsOptions{.ipv4_address = service_address,
+                                              .service = {.needs_token = seed % 2 == 0}}) {
         store_.put(R"({"latest":{"meta-data":{"a":"b"},"list":["x","y"]},"large":")" +
                    std::string(40000, 'L') + "\"}");
         backend_.connect(*this);
