@@ -150,6 +150,40 @@ TEST_CASE("segments out of order and twice do no harm", "[mmds]") {
     CHECK(connection.acknowledged == connection.next());
 }
 
+TEST_CASE("an end that comes before its data is no end yet", "[mmds]") {
+    Guest guest;
+    GuestConnection connection(guest);
+    GuestSegment early = connection.make(Guest::fin | Guest::ack, "\r\n");
+    early.sequence += static_cast<std::uint32_t>(get_name.size()) - 2;
+    guest.send(early);
+    CHECK(connection.receive().empty());
+    CHECK_FALSE(connection.closed);
+    connection.send(get_name, Guest::fin | Guest::ack);
+    CHECK(answers_name(connection.receive()));
+    CHECK(connection.closed);
+}
+
+TEST_CASE("requests that wait for their turn close the window, and it opens again", "[mmds]") {
+    Guest guest;
+    GuestConnection connection(guest);
+    const std::string filled = "GET /name HTTP/1.1\r\nX: " + std::string(3000, 'f') + "\r\n\r\n";
+    connection.send(filled);
+    const GuestSegment answer = guest.expect_segment();
+    connection.send(filled);
+    CHECK(guest.expect_segment().window == 4096 - filled.size());
+    GuestSegment rest = connection.make(Guest::ack, filled);
+    guest.send(rest);
+    GuestSegment full = guest.expect_segment();
+    CHECK(full.window == 0);
+    CHECK(full.acknowledged == rest.sequence + 4096 - filled.size());
+    GuestSegment taken = connection.make(Guest::ack);
+    taken.acknowledged += static_cast<std::uint32_t>(answer.payload.size());
+    guest.send(taken);
+    full = guest.expect_segment();
+    CHECK(answers_name(full.payload));
+    CHECK(full.window == filled.size());
+}
+
 TEST_CASE("what is not acknowledged comes again, ever more slowly, and then ends", "[mmds]") {
     Guest guest;
     GuestConnection connection(guest);
