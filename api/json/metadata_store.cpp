@@ -127,7 +127,7 @@ void MetadataStore::replace(DocumentPointer next) {
     if (next->text.size() > limit)
         throw MetadataTooLarge(
             cat("metadata: ", next->text.size(), " bytes of JSON, the store takes ", limit),
-            "send less, or raise --mmds-size-limit");
+            "send less, or raise the limit");
     const std::lock_guard guard(mutex_);
     document_.swap(next); // the old one ends after the lock
 }
@@ -144,7 +144,7 @@ void MetadataStore::patch(std::string_view json_text) {
     const std::lock_guard one(writer_);
     const DocumentPointer before = current();
     if (before == nullptr)
-        throw Error("The MMDS data store is not initialized.", "put a document first");
+        throw Error("The MMDS data store is not initialized", "put a document first");
     auto next = std::make_shared<Document>();
     next->value = before->value;
     next->value.merge_patch(parse(json_text));
@@ -163,7 +163,7 @@ MetadataAnswer MetadataStore::lookup(std::string_view path, bool wants_json) con
     const Json* const value = find(document == nullptr ? nothing : document->value, path);
     if (value == nullptr)
         return {};
-    if (wants_json && !imds_compat_)
+    if (wants_json)
         return {MetadataStatus::found, as_json(*value), true};
     if (auto text = as_text(*value))
         return {MetadataStatus::found, std::move(*text), false};

@@ -45,8 +45,6 @@ class MetadataStore final : public MetadataSource {
     /// The document without white space; "{}" when it is null, as before the first put().
     std::string json() const;
 
-    /// Answers are text whatever the guest asks for.
-    void set_imds_compat(bool on) noexcept { imds_compat_ = on; }
     void set_limit(std::size_t limit_bytes) noexcept { limit_bytes_ = limit_bytes; }
 
     MetadataAnswer lookup(std::string_view path, bool wants_json) const override;
@@ -59,7 +57,6 @@ class MetadataStore final : public MetadataSource {
     void replace(DocumentPointer next);
 
     std::atomic<std::size_t> limit_bytes_;
-    std::atomic<bool> imds_compat_ = false;
     std::mutex writer_; ///< one put() or patch() at a time
     mutable std::mutex mutex_;
     DocumentPointer document_; ///< null before the first put(); what it points at never changes

@@ -49,9 +49,9 @@ const std::vector<std::string> pieces = {
 class Fuzzer final : private NetClient {
   public:
     explicit Fuzzer(std::uint64_t seed)
-        : random_(seed),
-          backend_(std::make_unique<FakeNetBackend>(net_), store_, clock_,
-                   MmdsOptions{.ipv4_address = service_address, .needs_token = seed % 2 == 0}) {
+        : random_(seed), backend_(std::make_unique<FakeNetBackend>(net_), store_, clock_,
+                                  MmdsOptions{.ipv4_address = service_address,
+                                              .service = {.needs_token = seed % 2 == 0}}) {
         store_.put(R"({"latest":{"meta-data":{"a":"b"},"list":["x","y"]},"large":")" +
                    std::string(40000, 'L') + "\"}");
         backend_.connect(*this);
@@ -157,9 +157,8 @@ class Fuzzer final : private NetClient {
         if (below(2) == 0)
             segment.max_segment_bytes =
                 static_cast<std::uint16_t>(below(3) == 0 ? below(100) : random_());
-        const std::string& piece = pieces[below(pieces.size())];
-        const std::string data =
-            below(3) == 0 ? std::string() : piece.substr(0, 1 + below(piece.size()));
+        const std::string& piece = pieces[below(below(2) == 0 ? 5 : pieces.size())];
+        const std::string data = below(3) != 0 ? piece : piece.substr(0, below(piece.size()));
         segment.payload = std::as_bytes(std::span(data));
 
         std::vector<std::byte> frame(70000);
@@ -277,5 +276,5 @@ int main(int argc, char** argv) {
     std::printf("mmds_fuzz: %llu rounds from seed %llu, %llu requests\n",
                 static_cast<unsigned long long>(*iterations),
                 static_cast<unsigned long long>(*seed), static_cast<unsigned long long>(requests));
-    return *iterations >= 20 && requests == 0 ? 1 : 0;
+    return requests < *iterations ? 1 : 0; // the guest does not come far any more
 }

@@ -205,6 +205,22 @@ TEST_CASE("networks are a TAP interface or user mode, with keys", "[cli]") {
                Contains("not a boot index"));
 }
 
+TEST_CASE("metadata goes to the first network", "[cli]") {
+    const RunCommand c = run({"--net", "user,id=lan", "--net", "user", "--metadata", "m.json"});
+    CHECK(c.metadata_path == "m.json");
+    REQUIRE(c.config.mmds);
+    CHECK(c.config.mmds->interfaces == std::vector<std::string>{"lan"});
+    CHECK(c.config.mmds->version == MmdsConfig::Version::v1);
+    const RunCommand v2 = run({"--metadata-version=v2", "--metadata=m.json", "--net=user"});
+    CHECK(v2.config.mmds->interfaces == std::vector<std::string>{"net0"});
+    CHECK(v2.config.mmds->version == MmdsConfig::Version::v2);
+    CHECK_FALSE(run({"--net", "user"}).config.mmds);
+    CHECK_THAT(run_refusal({"--metadata", "m.json"}), Contains("add --net"));
+    CHECK_THAT(run_refusal({"--net", "user", "--metadata-version", "v1"}),
+               Contains("add --metadata FILE"));
+    CHECK_THAT(run_refusal({"--metadata", "m", "--metadata-version", "3"}), Contains("v1"));
+}
+
 TEST_CASE("a bad value is named with what is accepted and where to read on", "[cli]") {
     for (const char* size : {"0", "1", "512", "3M", "1G1", "-1", "5000001", "513G", "2T", "16E"}) {
         INFO(size);

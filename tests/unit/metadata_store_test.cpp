@@ -77,11 +77,6 @@ TEST_CASE("metadata as JSON", "[metadata]") {
     CHECK(json(store, "/latest/meta-data/count") == "3");
     CHECK(json(store, "/latest/meta-data/list") == R"(["x",{"y":"z"}])");
     CHECK(json(store, "/nobody") == "NOT FOUND");
-    store.set_imds_compat(true);
-    const MetadataAnswer answer = store.lookup("/latest/meta-data/local", true);
-    CHECK(answer.body == "a");
-    CHECK_FALSE(answer.is_json);
-    CHECK(store.lookup("/latest/meta-data/count", true).status == MetadataStatus::not_supported);
 }
 
 TEST_CASE("a patch merges as RFC 7396 says", "[metadata]") {

@@ -16,7 +16,8 @@ namespace {
 constexpr std::uint64_t second_ns = 1'000'000'000;
 
 struct Bench {
-    explicit Bench(bool needs_token = false) : service(metadata, needs_token) {}
+    explicit Bench(bool needs_token = false, bool text_only = false)
+        : service(metadata, {needs_token, text_only}) {}
 
     /// `head` without its last, empty line.
     std::string ask(const std::string& head) {
@@ -108,6 +109,14 @@ TEST_CASE("paths that lead nowhere or to what is no text", "[mmds]") {
     CHECK(bench.body("GET /list HTTP/1.1") ==
           "Cannot retrieve value. The value has an unsupported type.");
     CHECK(bench.status("GET /list HTTP/1.1\r\naccept: application/json") == 200);
+}
+
+TEST_CASE("as Amazon's service it answers with text alone", "[mmds]") {
+    Bench bench(false, true);
+    const std::string answer = bench.ask("GET /name HTTP/1.1\r\nAccept: application/json");
+    CHECK(contains(answer, "\r\nContent-Type: text/plain\r\n"));
+    CHECK(answer.ends_with("\r\n\r\nguest one"));
+    CHECK(bench.status("GET /list HTTP/1.1\r\nAccept: application/json") == 501);
 }
 
 TEST_CASE("the first type of Accept that is known decides", "[mmds]") {
@@ -210,7 +219,7 @@ TEST_CASE("the end of a head is found whichever way its lines end", "[mmds]") {
 }
 
 TEST_CASE("a request over the wire needs its token too", "[mmds]") {
-    MmdsGuest guest({.needs_token = true});
+    MmdsGuest guest({.service = {.needs_token = true}});
     GuestConnection connection(guest);
     CHECK(contains(connection.ask("GET /name HTTP/1.1\r\n\r\n"), " 401 "));
     const std::string answer = connection.ask(

@@ -57,9 +57,9 @@ struct MachineHost {
 
 class Machine {
   public:
-    /// Throws UsageError when the configuration has a metadata service that can't be: see
-    /// check_mmds(). Throws Error when a type is not in the catalogue, a device can't be made, its shape is not
-    /// what the board expects, or two devices claim the same addresses, edge or id.
+    /// Throws Error when a type is not in the catalogue, a device can't be made, its shape is not
+    /// what the board expects, or two devices claim the same addresses, edge or id; UsageError as
+    /// check_mmds() does.
     Machine(std::span<const BoardDevice> board, const MachineHost& host,
             std::span<const CatalogueEntry> catalogue = device_catalogue());
     ~Machine();

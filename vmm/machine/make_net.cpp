@@ -59,7 +59,8 @@ std::unique_ptr<NetBackend> with_mmds(std::unique_ptr<NetBackend> network, const
     const MmdsConfig& mmds = *host.config.mmds;
     MmdsOptions options;
     options.ipv4_address = parse_link_local(mmds.ipv4_address).value();
-    options.needs_token = mmds.version == MmdsConfig::Version::v2;
+    options.service = {.needs_token = mmds.version == MmdsConfig::Version::v2,
+                       .text_only = mmds.imds_compat};
     return std::make_unique<MmdsBackend>(std::move(network), *host.metadata, host.clock, options);
 }
 

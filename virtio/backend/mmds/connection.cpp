@@ -154,9 +154,6 @@ void Connection::take_data(const Segment& segment) noexcept {
 
 void Connection::consume(std::size_t bytes) noexcept {
     bytes = std::min(bytes, input_used_);
-    if (bytes == 0)
-        return;
-    ack_wanted_ = ack_wanted_ || window() < input_bytes / 2; // the other side may wait for room
     input_used_ -= bytes;
     std::memmove(input_.data(), input_.data() + bytes, input_used_);
 }

@@ -18,7 +18,7 @@ constexpr std::byte needs_checksum{1};
 
 MmdsBackend::MmdsBackend(std::unique_ptr<NetBackend> network, MetadataSource& source, Clock& clock,
                          const MmdsOptions& options)
-    : network_(std::move(network)), clock_(clock), service_(source, options.needs_token),
+    : network_(std::move(network)), clock_(clock), service_(source, options.service),
       stack_(options.ipv4_address, service_), frame_(max_frame_bytes) {}
 
 void MmdsBackend::connect(NetClient& client) {

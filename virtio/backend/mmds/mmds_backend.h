@@ -26,7 +26,7 @@ namespace coldstart {
 
 struct MmdsOptions {
     std::uint32_t ipv4_address = 0xa9fea9fe; ///< 169.254.169.254
-    bool needs_token = false;                ///< version 2
+    MmdsServiceOptions service = {};
 };
 
 class MmdsBackend final : public NetBackend {

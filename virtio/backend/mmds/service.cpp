@@ -82,14 +82,14 @@ HttpAnswer MmdsService::get(const HttpRequest& request, std::uint64_t now_ns) {
     const bool is_valid = has_token && tokens_.is_valid(request.token, now_ns);
     if (!is_valid)
         ++(has_token ? source_.counters.rx_invalid_token : source_.counters.rx_no_token);
-    if (needs_token_ && !has_token)
+    if (options_.needs_token && !has_token)
         return refusal(401, "No MMDS token provided. Use `X-metadata-token` or "
                             "`X-aws-ec2-metadata-token` header to specify the session token.");
-    if (needs_token_ && !is_valid)
+    if (options_.needs_token && !is_valid)
         return refusal(401, "MMDS token not valid.");
 
-    MetadataAnswer found =
-        source_.lookup(without_empty_parts(request.path), accepts_json(request.accept));
+    const bool wants_json = !options_.text_only && accepts_json(request.accept);
+    MetadataAnswer found = source_.lookup(without_empty_parts(request.path), wants_json);
     switch (found.status) {
     case MetadataStatus::found:
         return {200, found.is_json, std::move(found.body), {}};

@@ -19,10 +19,15 @@
 
 namespace coldstart {
 
+struct MmdsServiceOptions {
+    bool needs_token = false; ///< version 2
+    bool text_only = false;   ///< answers are text whatever Accept says, as Amazon's are
+};
+
 class MmdsService {
   public:
-    MmdsService(MetadataSource& source, bool needs_token) noexcept
-        : source_(source), needs_token_(needs_token) {}
+    MmdsService(MetadataSource& source, const MmdsServiceOptions& options) noexcept
+        : source_(source), options_(options) {}
 
     struct Reply {
         std::string bytes;
@@ -42,7 +47,7 @@ class MmdsService {
     HttpAnswer make_token(const HttpRequest& request, std::uint64_t now_ns);
 
     MetadataSource& source_;
-    const bool needs_token_;
+    const MmdsServiceOptions options_;
     MmdsTokens tokens_;
 };
 
