@@ -290,13 +290,28 @@ inline constexpr std::array device_habits = {
     DeviceHabits{.type = "ich9-smbus", .guest_action = drive_ich9_smbus},
 };
 
+/// Limits that are felt after a few chains.
+inline VmConfig with_limits(VmConfig config) {
+    const RateLimiterConfig limit{.bandwidth = TokenBucketConfig{2048, 50, 512},
+                                  .operations = TokenBucketConfig{2, 10, 1}};
+    for (DiskConfig& disk : config.disks)
+        disk.limiter = limit;
+    for (NetConfig& net : config.nets)
+        net.receive_limiter = net.transmit_limiter = limit;
+    config.rng_limiter = limit;
+    return config;
+}
+
 struct DeviceFactory {
     std::string name; ///< for reports: "virtio-mmio/virtio-rng"
     const CatalogueEntry* entry;
     BoardDevice placed;
     DeviceHabits habits;
+    bool limited = false; ///< in its rate
 
     std::unique_ptr<Device> operator()(Fixture& fixture) const {
+        if (limited)
+            fixture.config = with_limits(std::move(fixture.config));
         std::vector<IrqLine*> lines;
         for (fakes::FakeIrqLine& irq : fixture.irqs)
             lines.push_back(&irq);
@@ -338,6 +353,14 @@ inline DeviceFactory make_factory(const CatalogueEntry& entry, std::string_view 
     return factory;
 }
 
+/// What a driver used up of a limit is used up, also after a reset.
+inline DeviceFactory with_limits(DeviceFactory factory) {
+    factory.name += ", limited";
+    factory.limited = true;
+    factory.habits.keeps_state_over_reset = true;
+    return factory;
+}
+
 inline const std::vector<DeviceFactory>& device_factories() {
     static const std::vector<DeviceFactory> factories = [] {
         set_log_level(LogLevel::error); // guests that misbehave are the point here
@@ -345,8 +368,12 @@ inline const std::vector<DeviceFactory>& device_factories() {
         for (const CatalogueEntry& entry : device_catalogue()) {
             if (entry.functions.empty())
                 all.push_back(make_factory(entry, {}));
-            for (const std::string_view function : entry.functions)
+            for (const std::string_view function : entry.functions) {
                 all.push_back(make_factory(entry, function));
+                if (function == "virtio-blk" || function == "virtio-net" ||
+                    function == "virtio-rng")
+                    all.push_back(with_limits(all.back()));
+            }
         }
         return all;
     }();

@@ -255,29 +255,79 @@ class Fuzzer {
     std::vector<Ring> rings_;
 };
 
+/// Mostly none, else one that is felt.
+TokenBucketOptions any_bucket(std::mt19937_64& random) {
+    if (random() % 3 != 0)
+        return {};
+    return {.size = random() % 8 == 0 ? random() : 1 + random() % 10'000,
+            .refill_time_ms = random() % 8 == 0 ? random() : random() % 20,
+            .one_time_burst = random() % 2 * (random() % 5000)};
+}
+
+RateLimitOptions any_limit(std::mt19937_64& random) {
+    return {.bytes = any_bucket(random), .operations = any_bucket(random)};
+}
+
+RateLimitUpdate any_update(std::mt19937_64& random) {
+    RateLimitUpdate update;
+    if (random() % 2 == 0)
+        update.bytes = any_bucket(random);
+    if (random() % 2 == 0)
+        update.operations = any_bucket(random);
+    return update;
+}
+
+void fuzz_rng(std::mt19937_64& random, FakeReactor& reactor) {
+    FakeClock clock;
+    auto device = std::make_unique<VirtioRng>(VirtioRngOptions{&clock, any_limit(random)});
+    VirtioRng& rng = *device;
+    Fuzzer(random, std::move(device), reactor).run(400, [&] {
+        clock.advance(random() % 20'000'000);
+        if (random() % 4 == 0)
+            rng.set_rate_limit(any_update(random));
+    });
+}
+
 void fuzz_disk(std::mt19937_64& random, DiskCacheMode cache, bool synchronous) {
-    const TempFile file(128 * KiB);
+    const TempFile file(128 * KiB), other(4 * KiB), nothing(0);
+    const std::string paths[] = {file.path(), other.path(), nothing.path()};
     if (cache == DiskCacheMode::none && !file.takes_direct_io())
         cache = DiskCacheMode::writeback;
     FakeReactor reactor;
-    Fuzzer fuzzer(
-        random,
-        std::make_unique<VirtioBlk>(
-            std::make_unique<RawDisk>(
-                RawDiskOptions{file.path(), random() % 4 == 0, cache, synchronous}, reactor),
-            VirtioBlkOptions{"fuzz", 2}),
-        reactor);
-    fuzzer.run(400, [] {});
+    FakeClock clock;
+    RawDiskOptions options{file.path(), random() % 4 == 0, cache, synchronous};
+    auto device =
+        std::make_unique<VirtioBlk>(std::make_unique<RawDisk>(options, reactor),
+                                    VirtioBlkOptions{"fuzz", 2, &clock, any_limit(random)});
+    VirtioBlk& blk = *device;
+    Fuzzer fuzzer(random, std::move(device), reactor);
+    fuzzer.run(400, [&] {
+        clock.advance(random() % 20'000'000);
+        if (random() % 4 == 0)
+            blk.set_rate_limit(any_update(random));
+        if (random() % 8 != 0)
+            return;
+        options.path = paths[random() % 3];
+        options.replaces = dynamic_cast<const RawDisk*>(&blk.image());
+        blk.replace_image(std::make_unique<RawDisk>(options, reactor));
+    });
 }
 
 void fuzz_net(std::mt19937_64& random, FakeReactor& reactor) {
     FakeNet net;
     net.offloads = {.checksum = true, .tso4 = true, .tso6 = true, .ecn = true};
-    Fuzzer fuzzer(random,
-                  std::make_unique<VirtioNet>(std::make_unique<FakeNetBackend>(net),
-                                              VirtioNetOptions{.mac = {{2, 0, 0, 0, 0, 1}}}),
-                  reactor);
+    FakeClock clock;
+    VirtioNetOptions options{.mac = {{2, 0, 0, 0, 0, 1}}};
+    options.clock = &clock;
+    options.receive_limit = any_limit(random);
+    options.transmit_limit = any_limit(random);
+    auto device = std::make_unique<VirtioNet>(std::make_unique<FakeNetBackend>(net), options);
+    VirtioNet& card = *device;
+    Fuzzer fuzzer(random, std::move(device), reactor);
     fuzzer.run(400, [&] {
+        clock.advance(random() % 20'000'000);
+        if (random() % 4 == 0)
+            card.set_rate_limit(any_update(random), any_update(random));
         if (net.waiting() < 16)
             net.arrive(std::string(random() % 70000, static_cast<char>(random() % 3)));
         net.take_sent();
@@ -421,11 +471,10 @@ void fuzz_vsock(std::mt19937_64& random) {
 void one_round(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     FakeReactor reactor;
-    switch (seed % 7) {
-    case 0: {
-        Fuzzer(random, std::make_unique<VirtioRng>(), reactor).run(400, [] {});
+    switch (seed % 8) {
+    case 0:
+        fuzz_rng(random, reactor);
         break;
-    }
     case 1: {
         MoodyStream stream(random);
         Fuzzer fuzzer(random, std::make_unique<VirtioConsole>(stream), reactor);
@@ -443,6 +492,8 @@ void one_round(std::uint64_t seed) {
         break;
     case 5:
         fuzz_balloon(random, reactor);
+        break;
+    case 6:
         fuzz_vsock(random);
         break;
     default:

@@ -339,6 +339,39 @@ TEST_CASE("the queues of a disk share one limit fairly", "[virtio][limiter]") {
     CHECK(b.disk->waiting.size() == 2 + 20);
 }
 
+TEST_CASE("a queue that goes away leaves the others at work", "[virtio][limiter]") {
+    const auto disable = [](Bench& b, unsigned index) {
+        b.driver->write(0x30, index);
+        b.driver->write(0x44, 0);
+        CHECK(b.driver->read(0x44) == 0);
+    };
+    SECTION("of a disk") {
+        DiskBench b({.bytes = {4096, 100}}, 2);
+        b.read(4096, 1);
+        b.read(4096, 1);
+        b.kick(1);
+        REQUIRE(b.disk->waiting.size() == 1);
+        CHECK(b.blk->held_count() == 1);
+        disable(b, 0);
+        b.run();
+        CHECK(b.disk->waiting.empty()); // it was waited for
+        b.pass(100 * ms);
+        CHECK(b.disk->waiting.size() == 1);
+    }
+    SECTION("of a card") {
+        NetBench b({}, {.bytes = {1000, 100}});
+        b.send(2);
+        b.kick(VirtioNet::transmit_queue);
+        CHECK(b.card->transmit_held_count() == 1);
+        CHECK(b.card->receive_held_count() == 0);
+        disable(b, VirtioNet::control_queue);
+        b.run();
+        CHECK(b.net.take_sent().size() == 1);
+        b.pass(100 * ms);
+        CHECK(b.net.take_sent().size() == 1);
+    }
+}
+
 TEST_CASE("frames are sent within a limit", "[virtio][net][limiter]") {
     const std::uint64_t features = GENERATE(std::uint64_t{0}, event_idx);
     NetBench b({}, {.bytes = {3000, 300}}, features);

@@ -7,6 +7,7 @@
 #include "virtio/rng/virtio_rng.h"
 #include "virtio/transport/mmio/virtio_mmio_device.h"
 #include "vmm/base/byte_size.h"
+#include "vmm/runtime/io_loop/machine_clock.h"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -213,4 +214,102 @@ TEST_CASE("pause, resume and destruction while a driver kicks", "[virtio][thread
     }
     vcpu.join();
     CHECK(wait_used(driver.queue(0), 64));
+}
+
+TEST_CASE("images change under a driver at work", "[virtio][threads]") {
+    const TempFile files[] = {TempFile(MiB), TempFile(64 * KiB), TempFile(0)};
+    const GuestMemory memory = GuestMemory::on_heap(4 * MiB);
+    FakeIrqLine line;
+    ThreadReactor reactor;
+    auto device = std::make_unique<VirtioBlk>(
+        std::make_unique<RawDisk>(RawDiskOptions{files[0].path()}, reactor), VirtioBlkOptions{});
+    VirtioBlk& blk = *device;
+    VirtioMmioDevice mmio(std::move(device), memory, line, reactor);
+    VirtioDriver driver(mmio, memory);
+    driver.start(virtio_blk::feature_flush | virtio_feature::event_idx, {64});
+    auto& queue = driver.queue(0);
+    std::atomic<bool> done = false;
+    unsigned replaced = 0;
+    std::thread control([&] {
+        for (; !done || replaced < 30; ++replaced) {
+            RawDiskOptions options{files[replaced % 4 % 3].path()}; // now and then the same again
+            options.replaces = dynamic_cast<const RawDisk*>(&blk.image());
+            blk.replace_image(std::make_unique<RawDisk>(options, reactor));
+        }
+    });
+    const Gpa mark = driver.heap_mark();
+    std::uint16_t used = 0;
+    unsigned wrong = 0;
+    bool alive = true;
+    for (unsigned round = 0; round < 200 && alive; ++round) {
+        driver.rewind(mark);
+        std::vector<Chain> chains;
+        for (unsigned i = 0; i < 8; ++i) {
+            const std::uint32_t type = i % 2 == 0 ? virtio_blk::type_in : virtio_blk::type_out;
+            auto chain = queue.chain().out(request(type, i * 8));
+            if (i % 2 == 0)
+                chain.in(4096);
+            else
+                chain.out(std::string(4096, 'd'));
+            chains.push_back(chain.in(1).place());
+            memory.store(chains.back().buffers[2], std::uint8_t{0xff});
+            queue.make_available(chains.back().head);
+            queue.kick_if_wanted(true);
+        }
+        used = static_cast<std::uint16_t>(used + chains.size());
+        alive = wait_used(queue, used);
+        while (queue.take_used()) {
+        }
+        // Done, or beyond the end of an image of no bytes.
+        for (const Chain& chain : chains)
+            wrong += *memory.load<std::uint8_t>(chain.buffers[2]) > 1;
+        driver.config<std::uint64_t>(0);
+        driver.write(0x64, driver.read(0x60));
+    }
+    done = true;
+    control.join();
+    CHECK(alive);
+    CHECK(wrong == 0);
+    CHECK(driver.status() == 15);
+    CHECK(replaced >= 30);
+}
+
+TEST_CASE("limits change under a driver at work", "[virtio][threads]") {
+    const GuestMemory memory = GuestMemory::on_heap(MiB);
+    FakeIrqLine line;
+    ThreadReactor reactor;
+    MachineClock clock(reactor);
+    auto device = std::make_unique<VirtioRng>(VirtioRngOptions{&clock, {}});
+    VirtioRng& rng = *device;
+    VirtioMmioDevice mmio(std::move(device), memory, line, reactor);
+    VirtioDriver driver(mmio, memory);
+    driver.start(virtio_feature::event_idx, {64});
+    auto& queue = driver.queue(0);
+    std::atomic<bool> done = false;
+    std::thread control([&] {
+        for (std::uint64_t round = 0; !done; ++round) {
+            rng.set_rate_limit({.bytes = TokenBucketOptions{64 + round % 300, round % 3, 0}});
+            if (round % 5 == 0) {
+                mmio.pause();
+                mmio.resume();
+            }
+            std::this_thread::yield();
+        }
+    });
+    const Gpa mark = driver.heap_mark();
+    bool alive = true;
+    for (std::uint16_t used = 0; used < 1600 && alive;) {
+        driver.rewind(mark);
+        for (unsigned i = 0; i < 8; ++i) {
+            queue.chain().in(64).add();
+            queue.kick_if_wanted(true);
+        }
+        used = static_cast<std::uint16_t>(used + 8);
+        alive = wait_used(queue, used);
+        while (queue.take_used()) {
+        }
+    }
+    done = true;
+    control.join();
+    CHECK(alive);
 }

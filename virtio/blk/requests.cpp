@@ -104,6 +104,10 @@ void VirtioBlk::change_range(const Request& request, DiskOperation operation) no
         return;
     }
     copy_from_segments(request.from_driver, 0, std::as_writable_bytes(std::span(&range, 1)));
+    if (image_->read_only()) { // in the place of one that was not
+        answer(request, Status::io_error);
+        return;
+    }
     const std::uint32_t known = operation == DiskOperation::write_zeroes ? range_unmap : 0;
     if ((range.flags & ~known) != 0) {
         answer(request, Status::unsupported); // 5.2.6.2

@@ -92,6 +92,9 @@ bool VirtioBlk::activate(const VirtioActivation& activation) noexcept {
 }
 
 void VirtioBlk::deactivate() noexcept {
+    // Only one queue may be going: the kicks of the others are used up, so they are given again.
+    for (unsigned index = 0; throttle_.is_holding() && index < progress_.size(); ++index)
+        active_->notifier.queue_again(index);
     throttle_.stop();
     image_->drain();
     publish();

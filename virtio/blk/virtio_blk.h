@@ -71,6 +71,8 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
     /// Throws Error, and then nothing has changed.
     void set_rate_limit(const RateLimitUpdate& update);
     RateLimitOptions rate_limit();
+    /// How often the limit made requests wait. Any thread.
+    std::uint64_t held_count() const noexcept { return throttle_.held_count(); }
 
   private:
     static constexpr std::uint32_t max_range_sectors = 4 * 1024 * 1024; ///< 2 GiB

@@ -33,6 +33,7 @@ bool Throttle::admit_limited(std::uint64_t bytes, std::uint64_t operations) noex
     if (limiter_.admit(bytes, operations, clock_->now_ns()))
         return true;
     holding_ = true;
+    held_count_.fetch_add(1, std::memory_order_relaxed);
     timer_->arm(limiter_.retry_ns());
     return false;
 }

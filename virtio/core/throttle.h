@@ -7,13 +7,14 @@
 // A device that was refused leaves its queue alone, without asking the driver for kicks, and looks
 // at it again in `go_on`: nothing is lost meanwhile. Without a limit this costs one branch.
 //
-// Threads: the device lock guards everything but prepare(). `go_on` is called on the I/O thread
+// Threads: the device lock guards everything but prepare() and held_count(). `go_on` is called on the I/O thread
 // without that lock; it takes the lock, calls expired(), and processes the queue if it still may.
 #pragma once
 
 #include "devices/core/rate_limiter.h"
 #include "vmm/base/clock.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -43,6 +44,10 @@ class Throttle {
     void prepare(const RateLimitUpdate& update);
     void update(const RateLimitUpdate& update) noexcept;
     RateLimitOptions limit() const noexcept { return limiter_.options(); }
+    /// How often the queue had to wait, for statistics. Any thread.
+    std::uint64_t held_count() const noexcept {
+        return held_count_.load(std::memory_order_relaxed);
+    }
 
     void save(StateWriter& writer) const { limiter_.save(writer, now_ns()); }
     /// Throws Error, also for a limit where there is no clock.
@@ -57,6 +62,7 @@ class Throttle {
     std::function<void()> go_on_;
     RateLimiter limiter_;
     bool holding_ = false;
+    std::atomic<std::uint64_t> held_count_ = 0;
     std::unique_ptr<Timer> timer_; ///< made with the first limit
 };
 

@@ -87,6 +87,9 @@ bool VirtioNet::activate(const VirtioActivation& activation) noexcept {
 }
 
 void VirtioNet::deactivate() noexcept {
+    // Only one queue may be going; the transmit queue's kick is used up, so it is given again.
+    if (transmit_throttle_.is_holding())
+        active_->notifier.queue_again(transmit_queue);
     receive_throttle_.stop();
     transmit_throttle_.stop();
     backend_->want_frames(false);

@@ -65,6 +65,9 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     void set_rate_limit(const RateLimitUpdate& receive, const RateLimitUpdate& transmit);
     RateLimitOptions receive_limit();
     RateLimitOptions transmit_limit();
+    /// How often a limit made frames wait. Any thread.
+    std::uint64_t receive_held_count() const noexcept { return receive_throttle_.held_count(); }
+    std::uint64_t transmit_held_count() const noexcept { return transmit_throttle_.held_count(); }
 
   private:
     enum class Delivery { done, no_buffers, over_limit, broken };

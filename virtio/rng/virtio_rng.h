@@ -49,6 +49,8 @@ class VirtioRng final : public VirtioDevice {
     /// Throws Error, and then nothing has changed.
     void set_rate_limit(const RateLimitUpdate& update);
     RateLimitOptions rate_limit();
+    /// How often the limit made buffers wait. Any thread.
+    std::uint64_t held_count() const noexcept { return throttle_.held_count(); }
 
   private:
     void limit_passed() noexcept;

@@ -69,12 +69,6 @@ struct MachineController::Visitor {
         controller.metadata_.patch(patch.json);
         return NoContent{};
     }
-    Answer operator()(const PutMmdsConfig& put) const {
-        configurable().apply(put);
-        controller.metadata_.set_imds_compat(put.mmds.imds_compat);
-        return NoContent{};
-    }
-
     Answer operator()(const PutLogger& put) const {
         configurable();
         controller.log_.configure(put.logger);
