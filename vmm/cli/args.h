@@ -7,6 +7,7 @@
 
 #include "api/command/vm_config.h"
 #include "vmm/base/log.h"
+#include "vmm/cli/ctl/ctl.h"
 
 #include <span>
 #include <string>
@@ -49,7 +50,7 @@ struct CompletionCommand {
 };
 
 using Command = std::variant<RunCommand, DoctorCommand, InspectCommand, HelpCommand, VersionCommand,
-                             CompletionCommand>;
+                             CompletionCommand, CtlCommand>;
 
 /// `arguments` without the program's name. Throws UsageError.
 Command parse_command_line(std::span<const std::string_view> arguments);

@@ -5,6 +5,7 @@
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/cli/ctl/ctl_flags.h"
 #include "vmm/cli/flag_values.h"
 
 #include <algorithm>
@@ -436,7 +437,7 @@ Command finish_help(CommandDraft& draft) {
     return draft.help;
 }
 
-constexpr CommandSpec commands[] = {
+const CommandSpec commands[] = {
     {.name = "run",
      .summary = "boot a microVM in the foreground, its console on this terminal",
      .details = "Boots a kernel directly, or a firmware that finds something to boot on a disk, a\n"
@@ -476,6 +477,7 @@ constexpr CommandSpec commands[] = {
      .examples = "  coldstart doctor\n",
      .flags = doctor_flags,
      .finish = [](CommandDraft& d) { return Command(d.doctor); }},
+    ctl_spec(),
     {.name = "completion",
      .operand = "SHELL",
      .operand_kind = ValueKind::words,
@@ -495,7 +497,7 @@ constexpr CommandSpec commands[] = {
      .operand = "COMMAND",
      .operand_optional = true,
      .operand_kind = ValueKind::words,
-     .operand_words = "run|inspect|doctor|completion|help|version",
+     .operand_words = "run|inspect|doctor|ctl|completion|help|version",
      .summary = "this overview, or the help of one command",
      .examples = "  coldstart help run\n",
      .store_operand = [](CommandDraft& d, Value v) { d.help.topic = v; },
@@ -505,7 +507,6 @@ constexpr CommandSpec commands[] = {
      .examples = "  coldstart version\n",
      .finish = [](CommandDraft&) { return Command(VersionCommand{}); }},
     {.name = "serve", .available = Available::later},
-    {.name = "ctl", .available = Available::later},
     {.name = "bench", .available = Available::later},
     {.name = "firecracker", .available = Available::later},
 };
