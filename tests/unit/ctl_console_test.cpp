@@ -84,8 +84,14 @@ TEST_CASE("ctl: a piped console types stdin, shows the answer and ends in silenc
     bench.in = pipe.out.get();
     pipe.write("echo hallo \xc3\xa4\n");
     pipe.in.reset();
-    bench.on_typed = [&] { bench.server.handler.stream()->push("[" + bench.typed + "]"); };
-    CHECK(bench.run({"console", "--linger", "0.2"}) == 0);
+    std::atomic<bool> arrived{false};
+    bench.on_typed = [&] { arrived = true; };
+    const Meanwhile echo(bench, [&](HttpStream& stream) {
+        for (int i = 0; i < 1000 && !arrived; ++i)
+            std::this_thread::sleep_for(10ms);
+        stream.push("[" + bench.typed + "]");
+    });
+    CHECK(bench.run({"console", "--linger", "0.5"}) == 0);
     CHECK(bench.typed == "echo hallo \xc3\xa4\n");
     CHECK(bench.output() == "[echo hallo \xc3\xa4\n]");
     CHECK(bench.err->text().empty());

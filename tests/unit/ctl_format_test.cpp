@@ -158,7 +158,7 @@ TEST_CASE("ctl: the timeline says how long each step took", "[ctl]") {
     const Json timeline = parse_json(R"([{"seq":0,"time_us":900,"event":"created"},
         {"seq":1,"time_us":2900,"event":"started"},
         {"seq":2,"time_us":1002900,"event":"ready","text":"up"}])");
-    CHECK(timeline_text(timeline) == "    0.000900 s   +900 us  created\n"
+    CHECK(timeline_text(timeline) == "    0.000900 s    +900 us  created\n"
                                      "    0.002900 s  +2.000 ms  started\n"
                                      "    1.002900 s   +1.000 s  ready    up\n");
 }
