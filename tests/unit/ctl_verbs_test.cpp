@@ -302,6 +302,13 @@ TEST_CASE("ctl: wait ends with the event, the machine, or the time", "[ctl]") {
     CHECK(bench.server.handler.wait_streams_closed(1));
 }
 
+TEST_CASE("ctl: a machine that does not even answer is not waited for any longer", "[ctl]") {
+    CtlBench bench;
+    bench.server.handler.stream_target = "/nothing";
+    bench.server.handler.keep = true;
+    CHECK(bench.run({"wait", "ready", "--timeout", "0.1"}) == 124);
+}
+
 TEST_CASE("ctl: what nobody will ever tell is not waited for", "[ctl]") {
     CtlBench bench;
     CHECK(bench.run({"wait", "redy"}) == 2);

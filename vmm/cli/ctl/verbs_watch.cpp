@@ -9,6 +9,7 @@
 #include "vmm/cli/front.h"
 #include "vmm/runtime/events/machine_event.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -34,15 +35,18 @@ class Deadline final : public StreamCompanion {
     }
     int fd() const override { return -1; }
     std::optional<TimePoint> wake_at() const override { return end_; }
-    bool woken(bool) override {
-        passed_ = true;
-        return false;
+    bool woken(bool) override { return false; }
+    bool passed() const { return end_ && Steady::now() >= *end_; }
+    /// For the answer's head, which has its own limit.
+    std::chrono::milliseconds left(std::chrono::milliseconds at_most) const {
+        if (!end_)
+            return at_most;
+        return std::min(at_most,
+                        std::chrono::ceil<std::chrono::milliseconds>(*end_ - Steady::now()));
     }
-    bool passed() const noexcept { return passed_; }
 
   private:
     std::optional<TimePoint> end_;
-    bool passed_ = false;
 };
 
 std::string event_names() {
@@ -118,10 +122,16 @@ int wait(CtlSession& session) {
             last = cat("it exited with status ", cell(event, "status"), ": ", cell(event, "text"));
         return !come && last.empty();
     };
-    check_answer(session.client().stream("/events", take, &deadline));
+    const HttpClient client(session.socket_path(), deadline.left(std::chrono::seconds(30)));
+    try {
+        check_answer(client.stream("/events", take, &deadline));
+    } catch (const Error&) {
+        if (!deadline.passed())
+            throw;
+    }
     if (come)
         return done;
-    if (deadline.passed()) {
+    if (last.empty() && deadline.passed()) {
         session.remark(cat("error: wait ", name, ": it has not come within ",
                            *session.command().timeout_s, " s"));
         return exit_status::timed_out;
