@@ -179,9 +179,13 @@ TEST_CASE("ctl: any request", "[ctl]") {
     bench.server.handler.body_optional = true;
     CHECK(bench.run({"patch", "/balloon/hinting/start"}) == 0);
     CHECK_FALSE(bench.asked(5).has_body);
+    CHECK(bench.run({"delete", "drives/data"}) == 0);
+    CHECK(bench.asked(6).method == "DELETE");
+    CHECK(bench.asked(6).target == "/drives/data");
+    CHECK(bench.run({"delete", "drives/data", "{}"}) == 2);
     CHECK(bench.run({"get", "/a b"}) == 2);
     CHECK(bench.run({"get", "/a\r\nX: y"}) == 2);
-    CHECK(bench.server.handler.count() == 6);
+    CHECK(bench.server.handler.count() == 7);
 }
 
 TEST_CASE("ctl: the screen as text and as a picture, whole or not at all", "[ctl]") {

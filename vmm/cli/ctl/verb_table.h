@@ -93,6 +93,7 @@ inline constexpr CtlVerb ctl_verbs[] = {
     {{"get PATH", "any GET request: its answer"}, 1, 1, "", ctl::get},
     {{"put PATH [JSON|@FILE|-]", "any PUT request; - is standard input"}, 1, 2, "", ctl::change},
     {{"patch PATH [JSON|@FILE|-]", "any PATCH request"}, 1, 2, "", ctl::change},
+    {{"delete PATH", "any DELETE request"}, 1, 1, "", ctl::change},
     {{"version", "the version of the API the machine speaks"}, 0, 0, "", ctl::version},
 };
 

@@ -60,7 +60,8 @@ int get(CtlSession& session) {
 }
 
 int change(CtlSession& session) {
-    const std::string_view method = session.command().verb == "put" ? "PUT" : "PATCH";
+    const std::string& verb = session.command().verb;
+    const std::string_view method = verb == "put" ? "PUT" : verb == "patch" ? "PATCH" : "DELETE";
     const std::string target = target_of(session);
     print_body(session, session.ask(method, target, body_of(session)));
     return exit_status::powered_off;
