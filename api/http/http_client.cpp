@@ -24,6 +24,11 @@ namespace http = boost::beast::http;
 using Clock = std::chrono::steady_clock;
 using Parser = http::parser<false, http::string_body, std::allocator<char>>;
 
+int ms_until(Clock::time_point time) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(time - Clock::now()).count();
+    return static_cast<int>(std::clamp<long long>(left, 0, std::numeric_limits<int>::max()));
+}
+
 /// One connection: text out, an answer in.
 class Exchange {
   public:
@@ -39,6 +44,8 @@ class Exchange {
     void read_head();
     /// Reads what there is of the body; false: it was complete before.
     bool read_more();
+    /// Waits until there is something to read; false: the companion wants no more.
+    bool wait_beside(StreamCompanion& companion);
     void no_deadline() { deadline_.reset(); }
     bool done() const { return parser_.is_done(); }
     unsigned status() const { return parser_.get().result_int(); }
@@ -62,11 +69,7 @@ class Exchange {
 };
 
 int Exchange::left_ms() const {
-    if (!deadline_)
-        return -1;
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now()).count();
-    return static_cast<int>(std::clamp<long long>(left, 0, std::numeric_limits<int>::max()));
+    return deadline_ ? ms_until(*deadline_) : -1;
 }
 
 void Exchange::wait(short events) {
@@ -82,6 +85,24 @@ void Exchange::wait(short events) {
     if (count == 0)
         throw Error(cat("API socket ", path_, ": no answer within ", timeout_.count(), " ms"),
                     "the machine may be busy; try again or wait longer");
+}
+
+bool Exchange::wait_beside(StreamCompanion& companion) {
+    for (;;) {
+        pollfd ready[2] = {{fd_.get(), POLLIN, 0}, {companion.fd(), POLLIN, 0}};
+        const auto wake_at = companion.wake_at();
+        const int count = ::poll(ready, 2, wake_at ? ms_until(*wake_at) : -1);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            throw system_error("API socket " + path_, errno);
+        const bool readable = ready[1].revents != 0;
+        const bool due = wake_at && Clock::now() >= *wake_at;
+        if ((readable || due) && !companion.woken(readable))
+            return false;
+        if (ready[0].revents != 0)
+            return true;
+    }
 }
 
 void Exchange::send(std::string_view text) {
@@ -142,10 +163,10 @@ HttpAnswer Exchange::answer() const {
     return answer;
 }
 
-std::string request_text(std::string_view method, std::string_view target, std::string_view body) {
-    std::string text = cat(method, ' ', target,
-                           " HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n"
-                           "Connection: close\r\n");
+std::string request_text(std::string_view method, std::string_view target, std::string_view body,
+                         std::string_view accept) {
+    std::string text = cat(method, ' ', target, " HTTP/1.1\r\nHost: localhost\r\nAccept: ", accept,
+                           "\r\nConnection: close\r\n");
     if (!body.empty())
         text += cat("Content-Type: application/json\r\nContent-Length: ", body.size(), "\r\n");
     text += "\r\n";
@@ -158,19 +179,19 @@ HttpClient::HttpClient(std::string socket_path, std::chrono::milliseconds timeou
     : path_(std::move(socket_path)), timeout_(timeout) {}
 
 HttpAnswer HttpClient::request(std::string_view method, std::string_view target,
-                               std::string_view body) const {
+                               std::string_view body, std::string_view accept) const {
     Exchange exchange(path_, timeout_);
-    exchange.send(request_text(method, target, body));
+    exchange.send(request_text(method, target, body, accept));
     while (exchange.read_more()) {
     }
     return exchange.answer();
 }
 
-HttpAnswer
-HttpClient::stream_bytes(std::string_view target,
-                         const std::function<bool(std::string_view bytes)>& on_bytes) const {
+HttpAnswer HttpClient::stream_bytes(std::string_view target,
+                                    const std::function<bool(std::string_view bytes)>& on_bytes,
+                                    StreamCompanion* companion) const {
     Exchange exchange(path_, timeout_);
-    exchange.send(request_text("GET", target, {}));
+    exchange.send(request_text("GET", target, {}, "*/*"));
     exchange.read_head();
     if (exchange.status() != 200) {
         while (exchange.read_more()) {
@@ -182,15 +203,17 @@ HttpClient::stream_bytes(std::string_view target,
         const std::string bytes = std::exchange(exchange.body(), {});
         if (!bytes.empty() && !on_bytes(bytes))
             break;
-    } while (exchange.read_more());
+    } while (!exchange.done() && (companion == nullptr || exchange.wait_beside(*companion)) &&
+             exchange.read_more());
     exchange.body().clear();
     return exchange.answer();
 }
 
 HttpAnswer HttpClient::stream(std::string_view target,
-                              const std::function<bool(std::string_view line)>& on_line) const {
+                              const std::function<bool(std::string_view line)>& on_line,
+                              StreamCompanion* companion) const {
     std::string rest;
-    return stream_bytes(target, [&](std::string_view bytes) {
+    const auto take_lines = [&](std::string_view bytes) {
         rest += bytes;
         std::size_t begin = 0;
         for (std::size_t end; (end = rest.find('\n', begin)) != std::string::npos;
@@ -200,7 +223,8 @@ HttpAnswer HttpClient::stream(std::string_view target,
         }
         rest.erase(0, begin);
         return true;
-    });
+    };
+    return stream_bytes(target, take_lines, companion);
 }
 
 } // namespace coldstart

@@ -145,14 +145,15 @@ class Parser {
             throw UsageError(
                 cat(command_.name, ": unexpected argument '", printable(argument, 60), "'"),
                 "flags begin with --");
-        if (operand_seen_)
+        if (operand_seen_ && !command_.operands_follow)
             throw UsageError(
                 cat(command_.name, ": unexpected second argument '", printable(argument, 60), "'"),
                 cat("one ", command_.operand, " at a time"));
         if (argument.empty())
             throw UsageError(cat(command_.name, ": ", command_.operand, " is empty"));
         // `help` checks its topic itself.
-        if (command_.operand_kind == ValueKind::words && !command_.operand_optional)
+        if (command_.operand_kind == ValueKind::words && !command_.operand_optional &&
+            !operand_seen_)
             check_word(command_.name, command_.operand_words, "", argument);
         operand_seen_ = true;
         command_.store_operand(draft_, argument);

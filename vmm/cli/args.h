@@ -9,6 +9,7 @@
 #include "api/command/vm_config.h"
 #include "api/json/metadata_store.h"
 #include "vmm/base/log.h"
+#include "vmm/cli/ctl/ctl.h"
 #include "vmm/cli/session.h"
 
 #include <span>
@@ -78,7 +79,7 @@ struct CompletionCommand {
 };
 
 using Command = std::variant<RunCommand, ServeCommand, DoctorCommand, InspectCommand, HelpCommand,
-                             VersionCommand, CompletionCommand>;
+                             VersionCommand, CompletionCommand, CtlCommand>;
 
 /// `arguments` without the program's name. Throws UsageError.
 Command parse_command_line(std::span<const std::string_view> arguments);

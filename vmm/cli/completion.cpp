@@ -187,6 +187,8 @@ std::string zsh_script() {
             out +=
                 cat(" \\\n            '1",
                     zsh_action(command.operand_kind, command.operand_words, command.operand), '\'');
+        if (command.operands_follow)
+            out += " \\\n            '*:argument:_files'";
         out += " ;;\n";
     }
     out += "    esac\n"

@@ -19,6 +19,7 @@ struct CommandDraft {
     InspectCommand inspect;
     HelpCommand help;
     CompletionCommand completion;
+    CtlCommand ctl;
     bool serial_given = false;
     bool board_given = false;
 };
@@ -51,12 +52,20 @@ struct FlagSpec {
     Available available = Available::now;
 };
 
+/// One of the words that the operand may be, for the help.
+struct OperandSpec {
+    std::string_view usage = {}; ///< the word, and what follows it
+    std::string_view help = {};
+};
+
 struct CommandSpec {
     std::string_view name = {};
     std::string_view operand = {}; ///< how the help shows the operand; empty: takes none
     bool operand_optional = false;
     ValueKind operand_kind = ValueKind::none;
     std::string_view operand_words = {};
+    std::span<const OperandSpec> operand_list = {};
+    bool operands_follow = false;  ///< the operand has operands of its own
     std::string_view summary = {}; ///< one line for the overview
     std::string_view details = {}; ///< paragraphs before the flags in the command's own help
     std::string_view examples = {};

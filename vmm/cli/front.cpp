@@ -61,6 +61,7 @@ struct Dispatch {
     int operator()(const CompletionCommand& command) const {
         return print(completion_script(command.shell));
     }
+    int operator()(const CtlCommand& command) const { return run_ctl(command); }
 };
 
 } // namespace

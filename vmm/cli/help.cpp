@@ -77,6 +77,11 @@ std::string command_help(const CommandSpec& command) {
     out += '\n';
     if (!command.details.empty())
         out += cat('\n', command.details);
+    if (!command.operand_list.empty()) {
+        out += "\nVerbs:\n";
+        for (const OperandSpec& operand : command.operand_list)
+            append_entry(out, operand.usage, operand.help);
+    }
     if (!command.flags.empty()) {
         append_flags(out, command);
         out += "\nA value follows its flag as '--flag VALUE' or '--flag=VALUE'.\n";
