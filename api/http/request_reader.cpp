@@ -140,7 +140,7 @@ RequestReader::Step RequestReader::end_head() {
     if (!parser_->is_header_done())
         return malformed(describe(error));
     const auto& head = parser_->get();
-    if (!is_utf8(std::string_view(buffer_).substr(0, scan_)))
+    if (!is_utf8(std::string_view(buffer_).substr(fields_begin_, scan_ - fields_begin_)))
         return malformed("The header is not UTF-8.");
     for (const auto& field : head) {
         if (field.name() == http::field::transfer_encoding && !iequals(field.value(), "identity"))

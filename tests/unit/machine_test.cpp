@@ -192,8 +192,8 @@ TEST_CASE("board micro has the devices its configuration asks for", "[machine]")
     config.disks.resize(2);
     config.disks[1].id = "data";
     const std::vector<BoardDevice> board = micro_board(config);
-    CHECK(ids(board) ==
-          Ids{"i8042", "cmos", "pm", "post", "pvpanic", "disk.disk0", "disk.data", "console", "rng"});
+    CHECK(ids(board) == Ids{"i8042", "cmos", "pm", "post", "pvpanic", "disk.disk0", "disk.data",
+                            "console", "rng"});
     CHECK(by_id(board, "disk.data").function == "virtio-blk");
     CHECK(by_id(board, "disk.data").unit == 1);
     CHECK(by_id(board, "disk.data").regions == std::vector<std::uint64_t>{0xd0001000});
@@ -220,6 +220,6 @@ TEST_CASE("board micro gives every virtio device an interrupt of its own", "[mac
     CHECK_THROWS_WITH(micro_board(config), Catch::Contains("16 slots"));
     CHECK_THROWS_AS(micro_board(config), UsageError);
     config.rng = false;
-    config.disks[3].id = "data";
-    CHECK_THROWS_WITH(micro_board(config), Catch::Contains("\"disk.data\""));
+    config.disks[3].id = "disk1";
+    CHECK_THROWS_WITH(micro_board(config), Catch::Contains("\"disk.disk1\""));
 }

@@ -39,8 +39,8 @@ struct RawDiskOptions {
     std::string path;
     bool read_only = false;
     DiskCacheMode cache = DiskCacheMode::writeback;
-    bool lenient = false;     ///< as ImageFileOptions
     bool synchronous = false; ///< never io_uring
+    bool lenient = false;     ///< as ImageFileOptions
     /// The disk that this one is to replace, as read-only as this one: both may be open on one
     /// file for a while. For the construction only.
     const RawDisk* replaces = nullptr;
