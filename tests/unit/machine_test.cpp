@@ -179,12 +179,13 @@ const BoardDevice& by_id(const std::vector<BoardDevice>& board, std::string_view
 TEST_CASE("board micro has the devices its configuration asks for", "[machine]") {
     using Ids = std::vector<std::string>;
     VmConfig config;
-    CHECK(ids(micro_board(config)) == Ids{"com1", "i8042", "cmos", "pm", "post", "pvpanic", "rng"});
+    CHECK(ids(micro_board(config)) ==
+          Ids{"com1", "i8042", "cmos", "pm", "post", "ready", "pvpanic", "rng"});
     config.rng = false;
     config.debugcon_path = "log";
     config.serial.kind = SerialConfig::Kind::none;
     CHECK(ids(micro_board(config)) ==
-          Ids{"i8042", "cmos", "pm", "post", "pvpanic", "debugcon", "debugcon-e9"});
+          Ids{"i8042", "cmos", "pm", "post", "ready", "pvpanic", "debugcon", "debugcon-e9"});
 
     // A virtio console takes the terminal, and COM1 goes, unless it leads elsewhere.
     config = {};
@@ -192,8 +193,8 @@ TEST_CASE("board micro has the devices its configuration asks for", "[machine]")
     config.disks.resize(2);
     config.disks[1].id = "data";
     const std::vector<BoardDevice> board = micro_board(config);
-    CHECK(ids(board) == Ids{"i8042", "cmos", "pm", "post", "pvpanic", "disk.disk0", "disk.data",
-                            "console", "rng"});
+    CHECK(ids(board) == Ids{"i8042", "cmos", "pm", "post", "ready", "pvpanic", "disk.disk0",
+                            "disk.data", "console", "rng"});
     CHECK(by_id(board, "disk.data").function == "virtio-blk");
     CHECK(by_id(board, "disk.data").unit == 1);
     CHECK(by_id(board, "disk.data").regions == std::vector<std::uint64_t>{0xd0001000});

@@ -30,6 +30,8 @@ std::vector<BoardDevice> fixed_devices(const VmConfig& config) {
     devices.push_back(
         {.id = "pm", .type = "acpi-pm", .regions = {0x600, 0x604, 0x608, 0xcf9}, .gsis = {9}});
     devices.push_back({.id = "post", .type = "post-port", .regions = {0x80}});
+    devices.push_back(
+        {.id = "ready", .type = "readiness-port", .regions = {layout::readiness_port}});
     devices.push_back({.id = "pvpanic", .type = "pvpanic", .regions = {0x505}});
     append(devices, debugcon_devices(config));
     return devices;

@@ -18,6 +18,7 @@
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
 #include "devices/q35/q35_mch.h"
+#include "devices/readiness_port/readiness_port.h"
 #include "devices/rom/rom.h"
 #include "devices/uart16550/uart16550.h"
 #include "devices/vga/std_vga.h"
@@ -52,6 +53,12 @@ namespace {
 class NoPostCodes final : public PostCodeSink {
   public:
     void post_code(std::uint8_t, std::uint64_t) noexcept override {}
+};
+
+/// For a port to whose lines nobody listens.
+class NobodyReady final : public ReadinessSink {
+  public:
+    void guest_ready(std::string_view) noexcept override {}
 };
 
 IrqLine& line(const BoardDevice& entry, const DeviceHost& host) {
@@ -98,6 +105,11 @@ std::unique_ptr<Device> make_post_port(const BoardDevice&, const DeviceHost& hos
     static NoPostCodes nobody;
     PostCodeSink& sink = host.post_codes != nullptr ? *host.post_codes : nobody;
     return std::make_unique<PostPort>(host.clock, sink);
+}
+
+std::unique_ptr<Device> make_readiness_port(const BoardDevice&, const DeviceHost& host) {
+    static NobodyReady nobody;
+    return std::make_unique<ReadinessPort>(host.readiness != nullptr ? *host.readiness : nobody);
 }
 
 std::unique_ptr<Device> make_pvpanic(const BoardDevice&, const DeviceHost& host) {
@@ -281,6 +293,7 @@ constexpr CatalogueEntry devices[] = {
     {"acpi-pm", make_acpi_pm},
     {"post-port", make_post_port},
     {"pvpanic", make_pvpanic},
+    {"readiness-port", make_readiness_port},
     {"debugcon", make_debugcon},
     {"ahci", make_ahci},
     {"rom", make_rom},

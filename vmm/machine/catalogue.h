@@ -26,6 +26,7 @@ class NetBackend;
 class PciBus;
 class PostCodeSink;
 class PowerControl;
+class ReadinessSink;
 class Reactor;
 class RegionPlacer;
 class VsockListener;
@@ -46,6 +47,7 @@ struct DeviceHost {
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
+    ReadinessSink* readiness = nullptr;
     std::span<std::byte> firmware = {}; ///< whole pages that end at 4 GiB; empty: none
     const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing
     ByteStream* stream = nullptr;       ///< there whenever the board's entry names one

@@ -40,6 +40,8 @@
 namespace coldstart {
 
 namespace layout {
+inline constexpr std::uint16_t readiness_port = 0x700; ///< where no chipset, ISA card or BIOS is
+
 inline constexpr Gpa ebda{0x9fc00};
 inline constexpr Gpa legacy_hole{0xa0000};
 inline constexpr Gpa option_roms{0xc0000}; ///< and shadow RAM behind them, up to 1 MiB

@@ -34,6 +34,7 @@ void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config,
                      .regions = {layout::hpet.value},
                      .gsis = {16, 17, 18, 19, 20, 21, 22, 23}});
     board.push_back({.id = "post", .type = "post-port", .regions = {0x80}});
+    board.push_back({.id = "ready", .type = "readiness-port", .regions = {layout::readiness_port}});
     // A port to plug into, although nothing is plugged in: kernels name ports by their places.
     board.push_back(
         {.id = "com2", .type = "uart16550", .regions = {0x2f8}, .gsis = {3}, .stream = "com2"});

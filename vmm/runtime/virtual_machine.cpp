@@ -52,6 +52,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .mapper = &kvm_memory_,
                              .msis = &wiring_,
                              .post_codes = &host.post_codes,
+                             .readiness = host.readiness,
                              .streams = host.streams,
                              .make_net = host.make_net,
                              .vsock_listener = host.vsock_listener,

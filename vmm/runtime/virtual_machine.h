@@ -58,8 +58,9 @@ struct RunEnd {
 struct HostSide {
     std::map<std::string, ByteStream*, std::less<>> streams; ///< by BoardDevice::stream: "com1"
     PostCodeSink& post_codes;
-    MachineObserver* observer = nullptr;                ///< who hears of what happens; none: nobody
-    NetBackendMaker make_net = {};                      ///< as DeviceHost's
+    ReadinessSink* readiness = nullptr;  ///< who hears of the guest's lines; none: nobody
+    MachineObserver* observer = nullptr; ///< who hears of what happens; none: nobody
+    NetBackendMaker make_net = {};       ///< as DeviceHost's
     std::shared_ptr<VsockListener> vsock_listener = {}; ///< as DeviceHost's
     MetadataSource* metadata = nullptr;                 ///< for VmConfig::mmds
 };

@@ -202,7 +202,9 @@ Answer MachineController::act(Action action) {
 void MachineController::make_machine() {
     const VmConfig config = configuration_.settled();
     auto next = std::make_unique<Running>(config, options_);
-    HostSide host{next->consoles.by_name(), events_, &events_};
+    HostSide host{next->consoles.by_name(), events_};
+    host.readiness = &events_;
+    host.observer = &events_;
     host.metadata = &metadata_;
     host.vsock_listener = configuration_.vsock_listener();
     host.make_net = [this](const NetConfig& net, Reactor& reactor) {

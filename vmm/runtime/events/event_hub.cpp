@@ -91,6 +91,19 @@ void EventHub::post_code(std::uint8_t code, std::uint64_t time_ns) noexcept {
     wake();
 }
 
+void EventHub::guest_ready(std::string_view line) noexcept {
+    {
+        const std::lock_guard guard(inbox_mutex_);
+        if (ready_count_ == ready_lines)
+            return;
+        ReadyLine& waiting = ready_[ready_count_++];
+        waiting.time_ns = monotonic_ns();
+        waiting.size = std::min(line.size(), waiting.text.size());
+        std::copy_n(line.begin(), waiting.size, waiting.text.begin());
+    }
+    wake();
+}
+
 std::unique_ptr<Subscription> EventHub::follow(Listener listener) {
     const std::lock_guard guard(mutex_);
     readers_.push_back({std::move(listener), 0});
@@ -133,6 +146,10 @@ std::vector<EventHub::Timed> EventHub::collect() {
     {
         const std::lock_guard guard(inbox_mutex_);
         batch.swap(inbox_);
+        for (const ReadyLine& line : std::span(ready_).first(ready_count_))
+            batch.push_back(
+                {line.time_ns, {EventKind::ready, 0, std::string(line.text.data(), line.size)}});
+        ready_count_ = 0;
     }
     collect_post_codes(batch);
     std::stable_sort(batch.begin(), batch.end(),

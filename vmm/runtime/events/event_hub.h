@@ -13,6 +13,7 @@
 
 #include "api/command/answer.h"
 #include "devices/post_port/post_port.h"
+#include "devices/readiness_port/readiness_port.h"
 #include "vmm/base/reactor.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/runtime/events/machine_event.h"
@@ -29,10 +30,11 @@
 
 namespace coldstart {
 
-class EventHub final : public MachineObserver, public PostCodeSink {
+class EventHub final : public MachineObserver, public PostCodeSink, public ReadinessSink {
   public:
     static constexpr std::size_t history = 4096;
     static constexpr std::size_t post_code_ring = 1024;
+    static constexpr std::size_t ready_lines = 32; ///< that may wait to be told
 
     /// `start_ns`: CLOCK_MONOTONIC when the process began. `next` hears of POST codes too; it may
     /// be absent. Listeners are called on the reactor's thread. Throws Error.
@@ -42,6 +44,7 @@ class EventHub final : public MachineObserver, public PostCodeSink {
 
     void happened(const MachineEvent& event) noexcept override;
     void post_code(std::uint8_t code, std::uint64_t time_ns) noexcept override;
+    void guest_ready(std::string_view line) noexcept override;
 
     /// From the oldest event that is still known. The listener is not called any more once the
     /// subscription is gone. The hub outlives the subscription.
@@ -78,8 +81,16 @@ class EventHub final : public MachineObserver, public PostCodeSink {
     std::uint64_t codes_read_ = 0; ///< the reader's, who holds mutex_
     std::atomic<bool> awake_{false};
 
+    struct ReadyLine {
+        std::uint64_t time_ns = 0;
+        std::size_t size = 0;
+        std::array<char, ReadinessPort::max_line_bytes> text{};
+    };
+
     std::mutex inbox_mutex_; ///< a leaf
     std::vector<Timed> inbox_;
+    std::array<ReadyLine, ready_lines> ready_{};
+    std::size_t ready_count_ = 0; ///< of ready_; what comes when it is full is lost
 
     std::mutex mutex_; ///< guards what follows; held while a listener is called
     std::deque<std::string> lines_;
