@@ -73,6 +73,7 @@ main:
     STORE PORT + 0x18, 0x11             ; and ST
 
     call identify
+    call wait_for_message
     cmp word [dword fs:IDENTITY], 0x85c0
     CHECK "the drive has told who it is", e
     cmp dword [ARRIVED], 0
