@@ -239,6 +239,17 @@ std::size_t I8042::type_text(std::string_view text) {
     return typed;
 }
 
+bool I8042::press_all(std::span<const KeyEvent> events) {
+    for (const KeyEvent& event : events) {
+        if (!is_key(event.key))
+            return false;
+    }
+    const std::lock_guard guard(lock_);
+    const bool queued = queue(events);
+    sync();
+    return queued;
+}
+
 void I8042::press_ctrl_alt_delete() {
     static constexpr std::array events = {
         KeyEvent{KeyCode::left_ctrl, true}, KeyEvent{KeyCode::left_alt, true},

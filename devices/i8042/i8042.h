@@ -55,6 +55,8 @@ class I8042 final : public Device {
     void press(KeyCode key, bool down);
     /// How many characters of `text` were typed: those with a key and, at the end, with room.
     std::size_t type_text(std::string_view text);
+    /// All of them, or none when the queue has no room for all; false then.
+    bool press_all(std::span<const KeyEvent> events);
     void press_ctrl_alt_delete();
     /// Software has set the controller up and takes the keyboard's interrupts.
     bool guest_listens() const;

@@ -55,6 +55,14 @@ def expect_all_ok(result):
            result)
 
 
+@test("board pc: a message signalled interrupt (AHCI) arrives at its vector", needs="kvm")
+def rom_msi(env):
+    disc = env.write("msi.iso", bytes(1 << 20))
+    result = run_firmware(env, rom(env, "rom_msi"), "--memory", "64M", "--cdrom", disc)
+    expect_status(result, 0)
+    expect_all_ok(result)
+
+
 def rom_test(name, what):
     @test(f"board pc: {what}", needs="kvm")
     def run_rom(env):

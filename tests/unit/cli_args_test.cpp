@@ -253,6 +253,25 @@ TEST_CASE("a bad value is named with what is accepted and where to read on", "[c
     CHECK_THAT(run_refusal({"--id", "a\nb"}), !Contains("\n"));
 }
 
+TEST_CASE("a terminal is the guest's display or its console", "[cli]") {
+    const auto boot = [](Args more) {
+        more.insert(more.begin(), {"run", "--firmware", "f", "--display", "terminal"});
+        return more;
+    };
+    const auto command = std::get<RunCommand>(parse_command_line(boot({"--vga", "std"})));
+    CHECK(command.display_on_terminal);
+    CHECK(command.config.serial.kind == SerialConfig::Kind::none);
+    const auto logged =
+        std::get<RunCommand>(parse_command_line(boot({"--vga", "std", "--serial", "file=s"})));
+    CHECK(logged.config.serial.kind == SerialConfig::Kind::file);
+    CHECK_THAT(refusal(boot({})), Contains("there is no screen") && Contains("--vga std"));
+    CHECK_THAT(refusal(boot({"--vga", "std", "--serial", "stdio"})),
+               Contains("--serial stdio: the terminal is taken by --display terminal"));
+    CHECK_THAT(refusal(boot({"--vga", "std", "--virtio-console"})),
+               Contains("taken by --display terminal"));
+    CHECK_THAT(run_refusal({"--display", "window"}), Contains("accepted: none, terminal"));
+}
+
 TEST_CASE("flags that are unknown, twice, incomplete or not built are refused", "[cli]") {
     CHECK_THAT(run_refusal({"--memroy", "1G"}),
                StartsWith("--memroy: unknown flag; did you mean --memory?"));

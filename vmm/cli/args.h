@@ -39,6 +39,7 @@ struct RunCommand {
     std::string metadata_path;     ///< JSON for the guest's metadata service; empty: no service
     std::vector<Request> requests; ///< of a configuration file, what is no part of `config`
     ApiOptions api;
+    bool display_on_terminal = false;
 };
 
 /// Wait for requests that configure, start and end a machine.

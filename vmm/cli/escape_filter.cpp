@@ -31,6 +31,16 @@ EscapeFilter::Result EscapeFilter::feed(ByteView typed) {
         case '?':
             result.actions.push_back(EscapeAction::help);
             break;
+        case 'd':
+        case 'D':
+            if (place_ == Place::display)
+                result.actions.push_back(EscapeAction::ctrl_alt_delete);
+            break;
+        case 'l':
+        case 'L':
+            if (place_ == Place::display)
+                result.actions.push_back(EscapeAction::redraw);
+            break;
         default:
             break;
         }
@@ -44,6 +54,16 @@ std::string_view escape_help() noexcept {
            "Ctrl-A p       pause the guest, and let it go on\r\n"
            "Ctrl-A h       show these keys\r\n"
            "Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
+}
+
+std::string_view display_help() noexcept {
+    return "Ctrl-A x       quit coldstart\r\n"
+           "Ctrl-A d       press Ctrl-Alt-Del\r\n"
+           "Ctrl-A p       pause the guest, and let it go on\r\n"
+           "Ctrl-A l       draw the screen again\r\n"
+           "Ctrl-A h       show these keys\r\n"
+           "Ctrl-A Ctrl-A  press Ctrl-A\r\n"
+           "Any key goes back to the guest's screen.\r\n";
 }
 
 } // namespace coldstart

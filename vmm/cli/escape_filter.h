@@ -3,6 +3,9 @@
 //  Ctrl-A p       pause, and go on
 //  Ctrl-A h, ?    help
 //  Ctrl-A Ctrl-A  a Ctrl-A for the guest
+// and, where the terminal is the guest's display,
+//  Ctrl-A d       Ctrl-Alt-Del
+//  Ctrl-A l       draw the screen again
 // Anything else after Ctrl-A is dropped together with it.
 // Threads: one at a time.
 #pragma once
@@ -14,7 +17,7 @@
 
 namespace coldstart {
 
-enum class EscapeAction { quit, help, pause };
+enum class EscapeAction { quit, help, pause, ctrl_alt_delete, redraw };
 
 class EscapeFilter {
   public:
@@ -23,14 +26,22 @@ class EscapeFilter {
         std::vector<EscapeAction> actions; ///< in the order of the keys
     };
 
+    /// What the terminal is to the guest.
+    enum class Place { console, display };
+
+    explicit EscapeFilter(Place place = Place::console) noexcept : place_(place) {}
+
     /// What arrives may be cut anywhere, also between Ctrl-A and its key.
     Result feed(ByteView typed);
 
   private:
+    Place place_;
     bool escaped_ = false; ///< Ctrl-A was the last byte
 };
 
 /// What Ctrl-A h shows, on stderr; its lines end in CR LF, for a raw terminal.
 std::string_view escape_help() noexcept;
+/// The same of a display.
+std::string_view display_help() noexcept;
 
 } // namespace coldstart

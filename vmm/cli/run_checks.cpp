@@ -88,6 +88,21 @@ void check_boot_source(CommandDraft& draft) {
     }
 }
 
+/// The terminal can be the guest's display or its console.
+void check_display(CommandDraft& draft) {
+    VmConfig& config = draft.run.config;
+    if (config.vga == VgaKind::none)
+        throw UsageError("--display terminal: there is no screen", "add --vga std");
+    if (config.virtio_console)
+        throw UsageError("--virtio-console: the terminal is taken by --display terminal",
+                         "leave one of the two out");
+    if (draft.serial_given && config.serial.kind == SerialConfig::Kind::stdio)
+        throw UsageError("--serial stdio: the terminal is taken by --display terminal",
+                         "use --serial none, file=FILE, socket=FILE or pty");
+    if (!draft.serial_given)
+        config.serial.kind = SerialConfig::Kind::none;
+}
+
 /// The metadata service stands behind the first card.
 void place_metadata(RunCommand& run) {
     VmConfig& config = run.config;
@@ -109,6 +124,8 @@ Command finish_run(CommandDraft& draft) {
     VmConfig& config = draft.run.config;
     check_boot_source(draft);
     place_metadata(draft.run);
+    if (draft.run.display_on_terminal)
+        check_display(draft);
     if (config.virtio_console) {
         if (draft.serial_given && config.serial.kind == SerialConfig::Kind::stdio)
             throw UsageError("--serial stdio: the terminal is taken by --virtio-console",

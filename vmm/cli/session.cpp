@@ -7,6 +7,7 @@
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/base/unique_fd.h"
+#include "vmm/cli/display/terminal_display.h"
 #include "vmm/cli/escape_filter.h"
 #include "vmm/cli/terminal.h"
 #include "vmm/runtime/control/machine_controller.h"
@@ -22,6 +23,7 @@
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 namespace coldstart {
 namespace {
@@ -82,20 +84,57 @@ class Keys {
             for (const EscapeAction action : result.actions) {
                 if (action == EscapeAction::help)
                     std::fputs(escape_help().data(), stderr);
-                else if (machine_ != nullptr && action == EscapeAction::pause)
-                    machine_->pause_or_resume();
-                else if (machine_ != nullptr)
-                    machine_->stop(0);
+                else
+                    act(action);
             }
             return std::move(result.for_guest);
         };
+    }
+    /// The same keys, where the terminal is the guest's display.
+    DisplayKeys of_display() {
+        return {[this](std::vector<KeyStroke> strokes) {
+                    if (machine_ != nullptr)
+                        machine_->press_keys(std::move(strokes));
+                },
+                [this](EscapeAction action) { act(action); }};
     }
     /// Before a machine runs.
     void deliver_to(MachineController& machine) { machine_ = &machine; }
 
   private:
+    void act(EscapeAction action) {
+        if (machine_ == nullptr)
+            return;
+        if (action == EscapeAction::pause)
+            machine_->pause_or_resume();
+        else if (action == EscapeAction::ctrl_alt_delete)
+            machine_->press_keys({{{KeyCode::left_ctrl, true},
+                                   {KeyCode::left_alt, true},
+                                   {KeyCode::del, true},
+                                   {KeyCode::del, false},
+                                   {KeyCode::left_alt, false},
+                                   {KeyCode::left_ctrl, false}}});
+        else if (action == EscapeAction::quit)
+            machine_->stop(0);
+    }
+
     EscapeFilter escape_;
     MachineController* machine_ = nullptr;
+};
+
+/// Ends a display before the machine that it shows.
+class DisplayEnd {
+  public:
+    explicit DisplayEnd(TerminalDisplay* display) noexcept : display_(display) {}
+    ~DisplayEnd() {
+        if (display_ != nullptr)
+            display_->end();
+    }
+    DisplayEnd(const DisplayEnd&) = delete;
+    DisplayEnd& operator=(const DisplayEnd&) = delete;
+
+  private:
+    TerminalDisplay* const display_;
 };
 
 /// The control socket, open as long as this is there.
@@ -202,16 +241,30 @@ int run_session(SessionOptions options) {
     Keys keys;
     std::optional<RawTerminal> raw;
     const bool read_stdin = options.read_stdin;
+    std::unique_ptr<TerminalDisplay> display;
+    if (options.display_on_terminal)
+        display = std::make_unique<TerminalDisplay>(STDIN_FILENO, STDOUT_FILENO, keys.of_display());
     IoLoop host_loop;
-    MachineController machine(options.config, host_loop,
-                              {.start_ns = start_ns,
-                               .metadata_limit_bytes = options.metadata_limit_bytes,
-                               .read_stdin = read_stdin,
-                               .terminal_keys = keys.filter(),
-                               .on_start = [&raw, read_stdin](const VmConfig& config) {
-                                   if (read_stdin && Consoles::use_terminal(config))
-                                       raw.emplace(STDIN_FILENO);
-                               }});
+    MachineController machine(
+        options.config, host_loop,
+        {.start_ns = start_ns,
+         .metadata_limit_bytes = options.metadata_limit_bytes,
+         .read_stdin = read_stdin,
+         .terminal_keys = keys.filter(),
+         .on_start =
+             [&raw, read_stdin](const VmConfig& config) {
+                 if (read_stdin && Consoles::use_terminal(config))
+                     raw.emplace(STDIN_FILENO);
+             },
+         .on_running =
+             [&](const Screen* screen) {
+                 if (!display || screen == nullptr)
+                     return;
+                 raw.emplace(STDOUT_FILENO,
+                             TerminalTexts{TerminalDisplay::enter, TerminalDisplay::leave});
+                 display->begin(host_loop, *screen);
+             }});
+    const DisplayEnd display_end(display.get());
     keys.deliver_to(machine);
     signals.deliver(host_loop, machine);
     host_loop.start();
@@ -232,6 +285,8 @@ int run_session(SessionOptions options) {
                                    deadline);
     if (const Screen* screen = machine.screen())
         save_screen(*screen, options.config);
+    if (display)
+        display->end();
     raw.reset();
     const int status = options.exit_status(end);
     machine.tell_exit(status, std::string(end_name(end.reason)));

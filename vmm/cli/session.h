@@ -35,6 +35,7 @@ struct SessionOptions {
     std::size_t metadata_limit_bytes = MetadataStore::default_limit_bytes;
     bool start_at_once = true;
     bool read_stdin = true;
+    bool display_on_terminal = false; ///< the display and the keyboard, instead of a console
     /// The first SIGTERM, SIGINT or SIGHUP presses the power button; else it ends the machine.
     bool signals_press_button = true;
     /// The process's exit status for an end of the machine; says on stderr what is to be said.

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iterator>
 
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ namespace {
 // valid, and is set after it.
 termios saved_mode;
 termios raw_mode;
+TerminalTexts texts_now;
 std::atomic<int> terminal_fd{-1};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler reads it");
 
@@ -45,6 +47,25 @@ void set_mode(const termios& mode) noexcept {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+/// Never waits for a terminal that takes nothing. Async-signal-safe.
+void say(std::string_view text) noexcept {
+    const int fd = terminal_fd.load(std::memory_order_acquire);
+    pollfd room{fd, POLLOUT, 0};
+    if (fd < 0 || text.empty() || ::poll(&room, 1, 0) != 1)
+        return;
+    [[maybe_unused]] const ssize_t written = ::write(fd, text.data(), text.size());
+}
+
+void give_back() noexcept {
+    say(texts_now.leave);
+    set_mode(saved_mode);
+}
+
+void take() noexcept {
+    set_mode(raw_mode);
+    say(texts_now.enter);
+}
+
 void set_default_and_raise(int signal_number) noexcept {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
@@ -55,7 +76,7 @@ void set_default_and_raise(int signal_number) noexcept {
 
 extern "C" void on_fatal_signal(int signal_number) {
     const int saved_errno = errno;
-    set_mode(saved_mode);
+    give_back();
     set_default_and_raise(signal_number);
     errno = saved_errno;
 }
@@ -64,14 +85,14 @@ void install_handler(int signal_number, void (*handler)(int)) noexcept;
 
 extern "C" void on_stop_signal(int signal_number) {
     const int saved_errno = errno;
-    set_mode(saved_mode);
+    give_back();
     set_default_and_raise(signal_number);
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, signal_number);
     ::pthread_sigmask(SIG_UNBLOCK, &stop, nullptr); // the process stops here
     install_handler(signal_number, on_stop_signal); // and goes on here after SIGCONT
-    set_mode(raw_mode);
+    take();
     errno = saved_errno;
 }
 
@@ -123,13 +144,13 @@ void give_signals_back() noexcept {
 }
 
 void restore() noexcept {
-    set_mode(saved_mode);
+    give_back();
     terminal_fd.store(-1, std::memory_order_release);
 }
 
 } // namespace
 
-RawTerminal::RawTerminal(int fd) {
+RawTerminal::RawTerminal(int fd, TerminalTexts texts) {
     if (::isatty(fd) == 0)
         return;
     if (::tcgetattr(fd, &saved_mode) != 0)
@@ -140,6 +161,8 @@ RawTerminal::RawTerminal(int fd) {
     raw_mode.c_oflag |= OPOST | ONLCR;
     raw_mode.c_cc[VMIN] = 1;
     raw_mode.c_cc[VTIME] = 0;
+
+    texts_now = texts;
 
     static const int registered = std::atexit(restore);
     if (registered != 0)
@@ -152,6 +175,7 @@ RawTerminal::RawTerminal(int fd) {
         give_signals_back();
         throw system_error("terminal: setting raw mode", reason);
     }
+    say(texts_now.enter);
     active_ = true;
 }
 

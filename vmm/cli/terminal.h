@@ -9,12 +9,20 @@
 // Threads: made and destroyed on the main thread; one at a time.
 #pragma once
 
+#include <string_view>
+
 namespace coldstart {
+
+/// What is written to a terminal in raw mode when it becomes so, and when it is given back.
+struct TerminalTexts {
+    std::string_view enter = {}; ///< static
+    std::string_view leave = {};
+};
 
 class RawTerminal {
   public:
     /// Does nothing when `fd` is no terminal. Throws Error when it is one and can't be set.
-    explicit RawTerminal(int fd);
+    explicit RawTerminal(int fd, TerminalTexts texts = {});
     ~RawTerminal();
     RawTerminal(const RawTerminal&) = delete;
     RawTerminal& operator=(const RawTerminal&) = delete;

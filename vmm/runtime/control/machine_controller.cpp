@@ -1,5 +1,6 @@
 #include "vmm/runtime/control/machine_controller.h"
 
+#include "devices/i8042/i8042.h"
 #include "virtio/backend/tap.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
@@ -214,9 +215,13 @@ void MachineController::make_machine() {
     if (options_.on_start)
         options_.on_start(config);
     next->machine->start();
-    const std::lock_guard guard(console_mutex_);
-    running_ = std::move(next);
-    started_ = true;
+    {
+        const std::lock_guard guard(console_mutex_);
+        running_ = std::move(next);
+        started_ = true;
+    }
+    if (options_.on_running)
+        options_.on_running(screen());
 }
 
 std::unique_ptr<NetBackend> MachineController::make_network(const NetConfig& net,
@@ -301,6 +306,19 @@ void MachineController::pause_or_resume() {
 
 void MachineController::stop(int signal) {
     queue_.post({ControlKind::stop, signal});
+}
+
+void MachineController::press_keys(std::vector<std::vector<KeyEvent>> strokes) {
+    queue_.post({ControlKind::call, 0, {}, [this, strokes = std::move(strokes)] {
+                     if (!started_)
+                         return;
+                     auto* const keyboard =
+                         dynamic_cast<I8042*>(running_->machine->machine().find("i8042"));
+                     for (const auto& stroke : strokes) {
+                         if (keyboard != nullptr)
+                             keyboard->press_all(stroke);
+                     }
+                 }});
 }
 
 } // namespace coldstart

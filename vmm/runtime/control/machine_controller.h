@@ -11,6 +11,7 @@
 
 #include "api/command/answer.h"
 #include "api/json/metadata_store.h"
+#include "devices/i8042/key_code.h"
 #include "vmm/runtime/control/configuration.h"
 #include "vmm/runtime/control/consoles.h"
 #include "vmm/runtime/control/machine_log.h"
@@ -25,6 +26,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 namespace coldstart {
 
@@ -36,6 +38,9 @@ struct ControllerOptions {
     InputFilter terminal_keys = {}; ///< as ConsoleOptions::filter
     /// Called on the control thread when the guest is about to run for the first time.
     std::function<void(const VmConfig&)> on_start = {};
+    /// Called on the control thread when it runs; `screen` is there as long as the controller, and
+    /// nullptr without a display.
+    std::function<void(const Screen* screen)> on_running = {};
 };
 
 class MachineController final : public RequestHandler {
@@ -67,6 +72,8 @@ class MachineController final : public RequestHandler {
     void press_power_button(int signal);
     void pause_or_resume();
     void stop(int signal);
+    /// On the machine's PS/2 keyboard, if it has one; each of `strokes` as a whole.
+    void press_keys(std::vector<std::vector<KeyEvent>> strokes);
 
   private:
     struct Running;
