@@ -42,10 +42,15 @@ void VirtioBalloon::release_block(std::size_t pages) noexcept {
     }
 }
 
-void VirtioBalloon::release_segments(std::span<const iovec> segments) noexcept {
-    for (const iovec& segment : segments)
-        active_->memory.release(
+void VirtioBalloon::release_segments(std::span<const iovec> segments, Releases& counts) noexcept {
+    for (const iovec& segment : segments) {
+        const std::uint64_t released = active_->memory.release(
             ByteView(static_cast<const std::byte*>(segment.iov_base), segment.iov_len));
+        counts.ranges.add();
+        counts.bytes.add(released);
+        if (released != segment.iov_len)
+            counts.fails.add();
+    }
 }
 
 /// A command or pages of the run that the last command began, in the order in which they came.
@@ -63,7 +68,7 @@ void VirtioBalloon::take_hints(const DescriptorChain& chain) noexcept {
     // Pages of a run that is over may be in use again.
     if (driver_.host_command >= balloon::hint_first_run &&
         driver_.guest_run == driver_.host_command)
-        release_segments(chain.writable);
+        release_segments(chain.writable, hinted_);
 }
 
 void VirtioBalloon::end_run_of_guest() noexcept {

@@ -99,6 +99,7 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
         auto vcpu = std::make_unique<Vcpu>(*vm_, index);
         vcpu->set_cpuid(make_cpuid(supported, {.apic_id = index,
                                                .cpu_count = config_.cpus,
+                                               .smt = config_.smt,
                                                .tsc_khz = vcpu->tsc_khz(),
                                                .tsc_deadline = kvm_.has_tsc_deadline()}));
         const bool no_firmware = boot_->wants_firmware_defaults();
