@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::uint64_t max_pages_a_chain = 16384;
 
+/// Of huge pages most of what a guest gives is too small to go back: nothing to complain about.
+bool has_huge_pages(const GuestMemory& memory) noexcept {
+    return std::any_of(memory.regions().begin(), memory.regions().end(), [](const auto& region) {
+        return region.on_release == PageRelease::discard_2m;
+    });
+}
+
 } // namespace
 
 void VirtioBalloon::inflate(const DescriptorChain& chain) noexcept {
@@ -35,7 +42,8 @@ void VirtioBalloon::release_block(std::size_t pages) noexcept {
             ++last;
         const std::uint64_t start = std::uint64_t{*first} << balloon::page_shift;
         const std::uint64_t size_bytes = (std::uint64_t{*last} - *first + 1) << balloon::page_shift;
-        if (active_->memory.release(Gpa(start), size_bytes) != size_bytes && complaints_.allow())
+        if (active_->memory.release(Gpa(start), size_bytes) != size_bytes &&
+            !has_huge_pages(active_->memory) && complaints_.allow())
             log_warn(cat("virtio-balloon: pages that can't be given back, at ", hex(start), ", ",
                          size_bytes, " bytes; they are left alone"));
         first = last + 1;
