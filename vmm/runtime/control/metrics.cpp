@@ -113,13 +113,13 @@ Counters counters_of(const VirtualMachine& vm, const std::string& id) {
 
 /// The sum of each counter over groups of devices.
 void add_up(Counters& total, const Counters& more) {
-    for (const auto& [name, value] : more) {
+    for (const auto& one : more) {
         const auto found = std::find_if(total.begin(), total.end(),
-                                        [&](const auto& item) { return item.first == name; });
+                                        [&](const auto& item) { return item.first == one.first; });
         if (found == total.end())
-            total.emplace_back(name, value);
+            total.push_back(one);
         else
-            found->second += value;
+            found->second += one.second;
     }
 }
 
