@@ -132,6 +132,11 @@ void Uart16550::restore(StateReader& reader) {
     sync();
 }
 
+Uart16550::Counts Uart16550::counts() const {
+    const std::lock_guard guard(lock_);
+    return counts_;
+}
+
 void Uart16550::receive_break() noexcept {
     const std::lock_guard guard(lock_);
     registers_.receive(0, uart16550::lsr_break | uart16550::lsr_framing_error);
@@ -147,6 +152,7 @@ void Uart16550::input(ByteView bytes) noexcept {
     const std::lock_guard guard(lock_);
     for (const std::byte byte : bytes)
         registers_.receive(std::to_integer<std::uint8_t>(byte));
+    counts_.read_bytes += bytes.size();
     sync();
 }
 
@@ -169,6 +175,7 @@ void Uart16550::flush_output() noexcept {
     const std::size_t taken = std::min(stream_.write(ByteView(bytes).first(size)), size);
     const std::lock_guard guard(lock_);
     registers_.output_taken(taken);
+    counts_.written_bytes += taken;
     sync();
 }
 

@@ -49,6 +49,13 @@ class Uart16550 final : public Device, private ByteSink {
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
 
+    struct Counts {
+        std::uint64_t read_bytes = 0;    ///< that the host gave
+        std::uint64_t written_bytes = 0; ///< that the stream took
+    };
+    /// Since it was made. Any thread.
+    Counts counts() const;
+
     /// The host sends a break (for Linux: the next byte is a SysRq key). Any thread.
     void receive_break() noexcept;
 
@@ -68,6 +75,7 @@ class Uart16550 final : public Device, private ByteSink {
     mutable std::mutex output_lock_;
     mutable std::mutex lock_; // guards what follows
     uart16550::Registers registers_;
+    Counts counts_;
     bool connected_ = false;
     bool paused_ = false;
     bool timeout_armed_ = false;

@@ -49,6 +49,40 @@ TEST_CASE("CPUID gives each vCPU its place in one package", "[cpuid]") {
     CHECK((leaf(table, 4, 3)->eax >> 14 & 0xfff) == 7); // L3 is shared by all
 }
 
+TEST_CASE("CPUID tells two threads a core where that is wanted", "[cpuid]") {
+    const CpuidTable table = make_cpuid(intel_host(), {.apic_id = 5, .cpu_count = 6, .smt = true});
+    CHECK((leaf(table, 1)->ebx >> 16 & 0xff) == 8); // logical CPUs of the package, as without
+    CHECK((leaf(table, 1)->edx & 1u << 28) != 0);
+    for (const std::uint32_t function : {0xbu, 0x1fu}) {
+        CHECK(leaf(table, function, 0)->eax == 1); // the core's number is behind one bit
+        CHECK(leaf(table, function, 0)->ebx == 2);
+        CHECK(leaf(table, function, 1)->eax == 3);
+        CHECK(leaf(table, function, 1)->ebx == 6);
+        CHECK(leaf(table, function, 1)->edx == 5);
+    }
+    CHECK(leaf(table, 4, 0)->eax >> 26 == 3);           // room for four cores
+    CHECK((leaf(table, 4, 0)->eax >> 14 & 0xfff) == 1); // L1 is of both threads
+    CHECK((leaf(table, 4, 3)->eax >> 14 & 0xfff) == 7);
+
+    const CpuidTable single = make_cpuid(intel_host(), {.smt = true});
+    CHECK(leaf(single, 0xb, 0)->ebx == 1);
+    CHECK((leaf(single, 4, 0)->eax >> 14 & 0xfff) == 0);
+}
+
+TEST_CASE("AMD's leaves tell two threads a core too", "[cpuid]") {
+    CpuidTable host = intel_host();
+    host[0] = {0, 0, false, 0x10, 0x68747541, 0x444d4163, 0x69746e65};
+    host.push_back({0x80000008, 0, false, 0, 0, 0, 0});
+    host.push_back({0x8000001e, 0, false, 0, 0, 0, 0});
+    const CpuidTable with = make_cpuid(host, {.apic_id = 5, .cpu_count = 6, .smt = true});
+    CHECK(leaf(with, 0x8000001e)->ebx == (1u << 8 | 2u)); // the third core
+    CHECK(leaf(with, 0x8000001e)->eax == 5);
+    CHECK((leaf(with, 0x80000008)->ecx & 0xff) == 5); // threads of the package less one
+    CHECK(leaf(with, 0x80000008)->ecx >> 12 == 3);
+    const CpuidTable without = make_cpuid(host, {.apic_id = 5, .cpu_count = 6});
+    CHECK(leaf(without, 0x8000001e)->ebx == 5);
+}
+
 TEST_CASE("CPUID of a single vCPU says so", "[cpuid]") {
     const CpuidTable table = make_cpuid(intel_host(), {.tsc_khz = 2'300'000});
     CHECK((leaf(table, 1)->edx & 1u << 28) == 0);

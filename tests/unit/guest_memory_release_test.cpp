@@ -1,4 +1,5 @@
 #include "vmm/base/byte_size.h"
+#include "vmm/base/error.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/runtime/guest_ram.h"
 
@@ -92,4 +93,39 @@ TEST_CASE("mapped guest RAM goes back to the host and comes back empty", "[base]
     CHECK(all_zero(memory, Gpa(0), 4 * MiB));
     CHECK(memory.store(Gpa(16 * MiB), 42));
     CHECK(memory.load<int>(Gpa(16 * MiB)) == 42);
+}
+
+TEST_CASE("of huge pages only whole ones go back", "[base]") {
+    void* const mapped =
+        ::mmap(nullptr, 8 * MiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(mapped != MAP_FAILED);
+    const GuestMemory memory(
+        {{Gpa(0), 8 * MiB,
+          std::shared_ptr<std::byte>(static_cast<std::byte*>(mapped),
+                                     [](std::byte* host) { ::munmap(host, 8 * MiB); }),
+          PageRelease::discard_2m}});
+    memory.fill(Gpa(0), 8 * MiB, std::byte{1});
+    CHECK(memory.release(Gpa(0), page) == 0);
+    CHECK(memory.release(Gpa(MiB), 2 * MiB) == 0);
+    CHECK(memory.load<std::uint8_t>(Gpa(MiB)) == 1);
+    CHECK(memory.release(Gpa(MiB), 4 * MiB) == 2 * MiB);
+    CHECK(all_zero(memory, Gpa(2 * MiB), 2 * MiB));
+    CHECK(memory.load<std::uint8_t>(Gpa(2 * MiB - 1)) == 1);
+    CHECK(memory.load<std::uint8_t>(Gpa(4 * MiB)) == 1);
+}
+
+TEST_CASE("huge pages are there, or the start is told how many to make", "[base]") {
+    const std::array few{Range{Gpa(0), 4 * MiB}};
+    try {
+        const GuestMemory memory = map_guest_ram(few, HugePages::hugetlbfs_2m);
+        memory.fill(Gpa(0), 4 * MiB, std::byte{1});
+        CHECK(memory.release(Gpa(2 * MiB), 2 * MiB) == 2 * MiB);
+        CHECK(all_zero(memory, Gpa(2 * MiB), 2 * MiB));
+    } catch (const Error& error) {
+        CHECK_THAT(error.what(), Catch::Contains("sysctl vm.nr_hugepages="));
+    }
+    const std::array many{Range{Gpa(0), 1ull << 42}}; // more than any host has
+    CHECK_THROWS_WITH(map_guest_ram(many, HugePages::hugetlbfs_2m),
+                      Catch::Contains("2097152 huge pages of 2 MiB are needed") &&
+                          Catch::Contains("sysctl vm.nr_hugepages="));
 }

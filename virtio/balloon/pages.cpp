@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::uint64_t max_pages_a_chain = 16384;
 
+/// Of huge pages most of what a guest gives is too small to go back: nothing to complain about.
+bool has_huge_pages(const GuestMemory& memory) noexcept {
+    return std::any_of(memory.regions().begin(), memory.regions().end(), [](const auto& region) {
+        return region.on_release == PageRelease::discard_2m;
+    });
+}
+
 } // namespace
 
 void VirtioBalloon::inflate(const DescriptorChain& chain) noexcept {
@@ -35,17 +42,23 @@ void VirtioBalloon::release_block(std::size_t pages) noexcept {
             ++last;
         const std::uint64_t start = std::uint64_t{*first} << balloon::page_shift;
         const std::uint64_t size_bytes = (std::uint64_t{*last} - *first + 1) << balloon::page_shift;
-        if (active_->memory.release(Gpa(start), size_bytes) != size_bytes && complaints_.allow())
+        if (active_->memory.release(Gpa(start), size_bytes) != size_bytes &&
+            !has_huge_pages(active_->memory) && complaints_.allow())
             log_warn(cat("virtio-balloon: pages that can't be given back, at ", hex(start), ", ",
                          size_bytes, " bytes; they are left alone"));
         first = last + 1;
     }
 }
 
-void VirtioBalloon::release_segments(std::span<const iovec> segments) noexcept {
-    for (const iovec& segment : segments)
-        active_->memory.release(
+void VirtioBalloon::release_segments(std::span<const iovec> segments, Releases& counts) noexcept {
+    for (const iovec& segment : segments) {
+        const std::uint64_t released = active_->memory.release(
             ByteView(static_cast<const std::byte*>(segment.iov_base), segment.iov_len));
+        counts.ranges.add();
+        counts.bytes.add(released);
+        if (released != segment.iov_len)
+            counts.fails.add();
+    }
 }
 
 /// A command or pages of the run that the last command began, in the order in which they came.
@@ -63,7 +76,7 @@ void VirtioBalloon::take_hints(const DescriptorChain& chain) noexcept {
     // Pages of a run that is over may be in use again.
     if (driver_.host_command >= balloon::hint_first_run &&
         driver_.guest_run == driver_.host_command)
-        release_segments(chain.writable);
+        release_segments(chain.writable, hinted_);
 }
 
 void VirtioBalloon::end_run_of_guest() noexcept {

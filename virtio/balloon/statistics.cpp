@@ -48,6 +48,7 @@ void VirtioBalloon::hold_statistics(SplitQueue& queue, const DescriptorChain& ch
         queue.push_used(driver_.statistics_head, 0);
     driver_.statistics_held = true;
     driver_.statistics_head = chain.head;
+    statistics_count_.add();
 
     std::array<std::byte, balloon::statistic_bytes> entry{};
     const std::uint64_t told = chain.readable_bytes / entry.size();

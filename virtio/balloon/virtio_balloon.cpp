@@ -204,19 +204,34 @@ void VirtioBalloon::serve(Role role, SplitQueue& queue, const DescriptorChain& c
         hold_statistics(queue, chain);
         return; // its buffer is given back by the next request
     case Role::inflate:
+        inflate_count_.add();
         inflate(chain);
         break;
     case Role::hinting:
         take_hints(chain);
         break;
     case Role::reporting:
-        release_segments(chain.writable);
+        release_segments(chain.writable, reported_);
         break;
-    case Role::deflate: // a page comes back when the guest touches it
+    case Role::deflate:
+        deflate_count_.add(); // a page comes back when the guest touches it
+        break;
     case Role::none:
         break;
     }
     queue.push_used(chain.head, 0);
+}
+
+VirtioDevice::Counters VirtioBalloon::counters() const {
+    return {{"inflate_count", inflate_count_.get()},
+            {"deflate_count", deflate_count_.get()},
+            {"stats_updates_count", statistics_count_.get()},
+            {"free_page_report_count", reported_.ranges.get()},
+            {"free_page_report_freed", reported_.bytes.get()},
+            {"free_page_report_fails", reported_.fails.get()},
+            {"free_page_hint_count", hinted_.ranges.get()},
+            {"free_page_hint_freed", hinted_.bytes.get()},
+            {"free_page_hint_fails", hinted_.fails.get()}};
 }
 
 void VirtioBalloon::save(StateWriter& writer) const {

@@ -25,6 +25,7 @@
 
 #include "virtio/balloon/balloon_statistics.h"
 #include "virtio/balloon/spec.h"
+#include "virtio/core/counter.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/virtio_device.h"
 #include "vmm/base/clock.h"
@@ -103,6 +104,7 @@ class VirtioBalloon final : public VirtioDevice {
 
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
+    Counters counters() const override;
 
   private:
     enum class Role : std::uint8_t { none, inflate, deflate, statistics, hinting, reporting };
@@ -143,7 +145,10 @@ class VirtioBalloon final : public VirtioDevice {
     void release_block(std::size_t pages) noexcept;
     void take_hints(const DescriptorChain& chain) noexcept;
     void end_run_of_guest() noexcept;
-    void release_segments(std::span<const iovec> segments) noexcept;
+    struct Releases {
+        Counter ranges, bytes, fails;
+    };
+    void release_segments(std::span<const iovec> segments, Releases& counts) noexcept;
 
     // statistics.cpp
     void hold_statistics(SplitQueue& queue, const DescriptorChain& chain) noexcept;
@@ -165,6 +170,8 @@ class VirtioBalloon final : public VirtioDevice {
     std::array<balloon::PageNumber, block_pages> block_{};
     std::array<iovec, 128> segments_{};
     LogLimiter complaints_{1};
+    Counter inflate_count_, deflate_count_, statistics_count_;
+    Releases reported_, hinted_;
     std::unique_ptr<Timer> timer_; ///< last: it calls back until it is gone
 };
 

@@ -139,11 +139,18 @@ void VirtioBlk::start(const Request& request, DiskRequest& disk,
                       std::uint64_t data_bytes) noexcept {
     disk.tag = free_.back();
     free_.pop_back();
-    pending_[disk.tag] = {request.queue, request.head, used_length(data_bytes), request.status};
+    const std::uint64_t moved_bytes =
+        disk.operation == DiskOperation::read    ? request.to_driver_bytes
+        : disk.operation == DiskOperation::write ? request.from_driver_bytes
+                                                 : 0;
+    pending_[disk.tag] = {request.queue,  request.head,   used_length(data_bytes),
+                          request.status, disk.operation, moved_bytes};
     image_->submit(disk);
 }
 
 void VirtioBlk::answer(const Request& request, Status status, std::size_t data_bytes) noexcept {
+    if (status != Status::ok)
+        counts_.invalid.add();
     *request.status = static_cast<std::byte>(status);
     active_->queues[request.queue].push_used(request.head, used_length(data_bytes));
     progress_[request.queue].dirty = true;

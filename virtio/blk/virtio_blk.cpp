@@ -108,6 +108,7 @@ void VirtioBlk::replace_image(std::unique_ptr<DiskImage> image) {
         const std::lock_guard guard(lock());
         image_->drain();
         std::swap(image_, image);
+        counts_.image_updates.add();
         pending_.swap(pending);
         free_.swap(free);
         capacity_sectors_ = image_->size_bytes() / sector_bytes;
@@ -136,6 +137,7 @@ RateLimitOptions VirtioBlk::rate_limit() {
 void VirtioBlk::limit_passed() noexcept {
     const std::lock_guard guard(lock());
     throttle_.expired();
+    counts_.limit_events.add();
     if (!active_ || paused_ || failed_)
         return;
     // The queue that waited comes first, or the others would take what it waited for.
@@ -156,6 +158,7 @@ void VirtioBlk::fail(std::string_view reason) noexcept {
 void VirtioBlk::process_queue(unsigned index) noexcept {
     if (!active_ || paused_ || failed_ || throttle_.is_holding())
         return;
+    counts_.queue_events.add();
     serve(index);
     settle();
 }
@@ -171,6 +174,7 @@ void VirtioBlk::serve(unsigned index) noexcept {
             if (free_.empty()) {
                 // A completion comes for certain and goes on here.
                 progress_[index].stalled = true;
+                counts_.image_full.add();
                 return;
             }
             DescriptorChain chain;
@@ -183,6 +187,7 @@ void VirtioBlk::serve(unsigned index) noexcept {
                 return;
             }
             if (!take_apart(index, chain, request)) {
+                counts_.invalid.add();
                 fail("a block request without room for its status");
                 return;
             }
@@ -225,6 +230,10 @@ void VirtioBlk::disk_completed(std::uint32_t tag, int error) noexcept {
     active_->queues[done.queue].push_used(done.head, error == 0 ? done.written_bytes : 1);
     progress_[done.queue].dirty = true;
     free_.push_back(tag);
+    if (error == 0)
+        count(done);
+    else
+        counts_.failed.add();
     if (error != 0 && complaints_.allow())
         log_warn(cat("virtio-blk: the host failed a request of the guest: ",
                      std::generic_category().message(error)));
@@ -235,6 +244,40 @@ void VirtioBlk::disk_ready() noexcept {
     image_->reap();
     if (active_)
         publish();
+}
+
+void VirtioBlk::count(const Pending& done) noexcept {
+    switch (done.operation) {
+    case DiskOperation::read:
+        counts_.reads.add();
+        counts_.read_bytes.add(done.moved_bytes);
+        break;
+    case DiskOperation::write:
+        counts_.writes.add();
+        counts_.write_bytes.add(done.moved_bytes);
+        break;
+    case DiskOperation::flush:
+        counts_.flushes.add();
+        break;
+    case DiskOperation::discard:
+    case DiskOperation::write_zeroes:
+        break;
+    }
+}
+
+VirtioDevice::Counters VirtioBlk::counters() const {
+    return {{"queue_event_count", counts_.queue_events.get()},
+            {"read_count", counts_.reads.get()},
+            {"read_bytes", counts_.read_bytes.get()},
+            {"write_count", counts_.writes.get()},
+            {"write_bytes", counts_.write_bytes.get()},
+            {"flush_count", counts_.flushes.get()},
+            {"execute_fails", counts_.failed.get()},
+            {"invalid_reqs_count", counts_.invalid.get()},
+            {"rate_limiter_event_count", counts_.limit_events.get()},
+            {"rate_limiter_throttled_events", held_count()},
+            {"io_engine_throttled_events", counts_.image_full.get()},
+            {"update_count", counts_.image_updates.get()}};
 }
 
 void VirtioBlk::save(StateWriter& writer) const {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "virtio/blk/spec.h"
+#include "virtio/core/counter.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
@@ -60,6 +61,7 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
 
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
+    Counters counters() const override;
 
     /// Serves another image from now on and tells the driver its size. Requests in flight finish
     /// on the old one first, for which this waits. What was offered stays: a read-only device
@@ -83,6 +85,8 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
         std::uint16_t head = 0;
         std::uint32_t written_bytes = 0; ///< the used length when it succeeds
         std::byte* status = nullptr;
+        DiskOperation operation = DiskOperation::read;
+        std::uint64_t moved_bytes = 0; ///< of a read or write
     };
 
     /// One request, taken apart.
@@ -98,6 +102,11 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
     struct QueueProgress {
         bool stalled = false; ///< chains were left because the image was full
         bool dirty = false;   ///< used buffers to be published
+    };
+
+    struct Counts {
+        Counter queue_events, reads, read_bytes, writes, write_bytes, flushes;
+        Counter failed, invalid, limit_events, image_full, image_updates;
     };
 
     // DiskClient.
@@ -119,6 +128,7 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
     void change_range(const Request& request, DiskOperation operation) noexcept;
     void get_id(const Request& request) noexcept;
     void start(const Request& request, DiskRequest& disk, std::uint64_t data_bytes) noexcept;
+    void count(const Pending& done) noexcept;
     void answer(const Request& request, virtio_blk::Status status,
                 std::size_t data_bytes = 0) noexcept;
     bool inside(std::uint64_t sector, std::uint64_t sectors) const noexcept;
@@ -138,6 +148,7 @@ class VirtioBlk final : public VirtioDevice, private DiskClient {
     std::vector<std::uint32_t> free_; ///< indices into pending_
     std::array<iovec, DiskImage::max_segments> segments_{};
     LogLimiter complaints_;
+    Counts counts_;
     unsigned limited_queue_ = 0; ///< the one that waits for the limit
     Throttle throttle_;          ///< last: its timer ends before anything the callback uses
 };

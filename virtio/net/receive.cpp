@@ -138,12 +138,15 @@ VirtioNet::Delivery VirtioNet::deliver(SplitQueue& queue) noexcept {
         for (; chains != 0; --chains)
             queue.undo_pop();
         // With the most chains there can be it does not fit either: dropped.
+        (is_empty ? counts_.rx_no_buffers : counts_.rx_dropped).add();
         return is_empty ? Delivery::no_buffers : Delivery::done;
     }
     *num_buffers[0] = static_cast<std::byte>(chains & 0xff);
     *num_buffers[1] = static_cast<std::byte>(chains >> 8);
     for (std::size_t i = 0; i < chains; ++i)
         queue.push_used(static_cast<std::uint16_t>(used_[i].id), used_[i].length);
+    counts_.rx_frames.add();
+    counts_.rx_bytes.add(waiting_bytes_);
     return Delivery::done;
 }
 

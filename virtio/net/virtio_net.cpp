@@ -106,12 +106,15 @@ void VirtioNet::pause() noexcept {
 void VirtioNet::process_queue(unsigned index) noexcept {
     if (!queue_working(index))
         return;
-    if (index == receive_queue)
+    if (index == receive_queue) {
+        counts_.rx_kicks.add();
         receive();
-    else if (index == transmit_queue)
+    } else if (index == transmit_queue) {
+        counts_.tx_kicks.add();
         transmit();
-    else
+    } else {
         control();
+    }
     check_link();
 }
 
@@ -135,6 +138,7 @@ void VirtioNet::room_again() noexcept {
 void VirtioNet::limit_passed(Throttle& throttle, unsigned index) noexcept {
     const std::lock_guard guard(lock());
     throttle.expired();
+    (index == receive_queue ? counts_.rx_limit_events : counts_.tx_limit_events).add();
     process_queue(index);
 }
 
@@ -212,6 +216,7 @@ void VirtioNet::transmit() noexcept {
 /// False when it has to wait.
 bool VirtioNet::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
     if (chain.readable_bytes < header::size_bytes) {
+        counts_.tx_malformed.add();
         fail("a frame shorter than its header");
         return true;
     }
@@ -219,6 +224,8 @@ bool VirtioNet::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) 
                           chain.readable_bytes <= NetBackend::max_frame_bytes;
     if (sendable && !send(chain))
         return false;
+    if (!sendable)
+        counts_.tx_malformed.add();
     queue.push_used(chain.head, 0);
     return true;
 }
@@ -228,6 +235,8 @@ bool VirtioNet::send(const DescriptorChain& frame) noexcept {
         backend_->send(frame.readable) == NetBackend::Sent::full)
         return false;
     transmit_throttle_.charge(frame.readable_bytes, 1);
+    counts_.tx_frames.add();
+    counts_.tx_bytes.add(frame.readable_bytes);
     return true;
 }
 
@@ -273,6 +282,25 @@ bool VirtioNet::execute(ByteView command) noexcept {
     if (command_class == class_mac && number == mac_addr_set)
         return accepted(feature_ctrl_mac_addr) && filter_.set_own_address(data);
     return false;
+}
+
+/// Bytes are those the rate limits count, the header in front of each frame among them.
+VirtioDevice::Counters VirtioNet::counters() const {
+    return {{"rx_queue_event_count", counts_.rx_kicks.get()},
+            {"rx_event_rate_limiter_count", counts_.rx_limit_events.get()},
+            {"rx_rate_limiter_throttled", receive_held_count()},
+            {"rx_bytes_count", counts_.rx_bytes.get()},
+            {"rx_packets_count", counts_.rx_frames.get()},
+            {"rx_count", counts_.rx_frames.get()},
+            {"rx_fails", counts_.rx_dropped.get()},
+            {"no_rx_avail_buffer", counts_.rx_no_buffers.get()},
+            {"tx_queue_event_count", counts_.tx_kicks.get()},
+            {"tx_rate_limiter_event_count", counts_.tx_limit_events.get()},
+            {"tx_rate_limiter_throttled", transmit_held_count()},
+            {"tx_bytes_count", counts_.tx_bytes.get()},
+            {"tx_packets_count", counts_.tx_frames.get()},
+            {"tx_count", counts_.tx_frames.get()},
+            {"tx_malformed_frames", counts_.tx_malformed.get()}};
 }
 
 void VirtioNet::save(StateWriter& writer) const {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "virtio/backend/net_backend.h"
+#include "virtio/core/counter.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
@@ -60,6 +61,7 @@ class VirtioNet final : public VirtioDevice, private NetClient {
 
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
+    Counters counters() const override;
 
     /// Throws Error, and then nothing has changed.
     void set_rate_limit(const RateLimitUpdate& receive, const RateLimitUpdate& transmit);
@@ -70,6 +72,10 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     std::uint64_t transmit_held_count() const noexcept { return transmit_throttle_.held_count(); }
 
   private:
+    struct Counts {
+        Counter rx_frames, rx_bytes, rx_dropped, rx_no_buffers, rx_kicks, rx_limit_events;
+        Counter tx_frames, tx_bytes, tx_malformed, tx_kicks, tx_limit_events;
+    };
     enum class Delivery { done, no_buffers, over_limit, broken };
     static constexpr unsigned max_segments = 256;
 
@@ -117,6 +123,7 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     std::size_t waiting_bytes_ = 0;        ///< of frame_, when it waits for buffers
     std::vector<virtq::UsedElement> used_; ///< the chains that hold a part of frame_
     std::array<iovec, max_segments> segments_{};
+    Counts counts_;
     // Last: their timers end before anything the callbacks use.
     Throttle receive_throttle_, transmit_throttle_;
 };

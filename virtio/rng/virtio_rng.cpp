@@ -66,6 +66,7 @@ RateLimitOptions VirtioRng::rate_limit() {
 void VirtioRng::limit_passed() noexcept {
     const std::lock_guard guard(lock());
     throttle_.expired();
+    counts_.limit_events.add();
     if (active_)
         active_->notifier.queue_again(0);
 }
@@ -82,10 +83,12 @@ void VirtioRng::process_queue(unsigned index) noexcept {
             if (pop == SplitQueue::Pop::empty)
                 break;
             if (pop == SplitQueue::Pop::broken) {
+                counts_.broken.add();
                 active_->notifier.needs_reset(queue.error());
                 return;
             }
             if (chain.writable.empty()) {
+                counts_.broken.add();
                 active_->notifier.needs_reset("an entropy buffer that can't be written");
                 return;
             }
@@ -99,6 +102,10 @@ void VirtioRng::process_queue(unsigned index) noexcept {
             }
             const std::uint32_t filled = fill_random(chain.writable);
             throttle_.charge(filled, 1);
+            counts_.buffers.add();
+            counts_.bytes.add(filled);
+            if (filled != wanted)
+                counts_.host_fails.add();
             queue.push_used(chain.head, filled);
             --left;
         }
@@ -112,6 +119,15 @@ void VirtioRng::process_queue(unsigned index) noexcept {
 void VirtioRng::publish() noexcept {
     if (active_->queues[0].publish())
         active_->notifier.queue_used(0);
+}
+
+VirtioDevice::Counters VirtioRng::counters() const {
+    return {{"entropy_event_count", counts_.buffers.get()},
+            {"entropy_bytes", counts_.bytes.get()},
+            {"entropy_event_fails", counts_.broken.get()},
+            {"host_rng_fails", counts_.host_fails.get()},
+            {"entropy_rate_limiter_throttled", held_count()},
+            {"rate_limiter_event_count", counts_.limit_events.get()}};
 }
 
 void VirtioRng::save(StateWriter& writer) const {

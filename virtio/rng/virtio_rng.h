@@ -8,6 +8,7 @@
 // Threads: as VirtioDevice; set_rate_limit belongs to the control thread.
 #pragma once
 
+#include "virtio/core/counter.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
@@ -45,6 +46,7 @@ class VirtioRng final : public VirtioDevice {
 
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
+    Counters counters() const override;
 
     /// Throws Error, and then nothing has changed.
     void set_rate_limit(const RateLimitUpdate& update);
@@ -58,6 +60,9 @@ class VirtioRng final : public VirtioDevice {
 
     std::optional<VirtioActivation> active_;
     std::array<iovec, 64> segments_{};
+    struct {
+        Counter buffers, bytes, broken, host_fails, limit_events;
+    } counts_;
     Throttle throttle_; ///< last: its timer ends before anything the callback uses
 };
 

@@ -84,6 +84,10 @@ void VirtioVsock::vsock_host_stirs() noexcept {
 }
 
 void VirtioVsock::process_queue(unsigned index) noexcept {
+    if (index == receive_queue)
+        counts_.rx_kicks.add();
+    else if (index == transmit_queue)
+        counts_.tx_kicks.add();
     if (queue_working(index) && index == transmit_queue)
         transmit();
     if (queue_working(index) && index == event_queue)
@@ -154,6 +158,8 @@ bool VirtioVsock::receive_packet(SplitQueue& queue) noexcept {
         return false;
     }
     packet.dst_cid = guest_cid_;
+    counts_.rx_packets.add();
+    counts_.rx_bytes.add(packet.len);
     copy_to_segments(chain.writable, 0, packet.encode());
     queue.push_used(chain.head, static_cast<std::uint32_t>(header::size_bytes) + packet.len);
     return true;
@@ -191,6 +197,8 @@ void VirtioVsock::transmit_chain(SplitQueue& queue, const DescriptorChain& chain
     if (packet.len > chain.readable_bytes - bytes.size())
         return fail("a packet longer than its descriptors");
     if (packet.src_cid == guest_cid_) {
+        counts_.tx_packets.add();
+        counts_.tx_bytes.add(packet.len);
         const std::span<iovec> data = drop_front(chain.readable, bytes.size());
         host_.guest_packet(packet, keep_front(data, packet.len));
     } else if (complaints_.allow()) {
@@ -215,6 +223,19 @@ void VirtioVsock::announce_reset() noexcept {
     }
     if (!failed_)
         publish(event_queue);
+}
+
+VirtioDevice::Counters VirtioVsock::counters() const {
+    const VsockHost::Counts& connections = host_.counts();
+    return {{"rx_queue_event_count", counts_.rx_kicks.get()},
+            {"tx_queue_event_count", counts_.tx_kicks.get()},
+            {"rx_bytes_count", counts_.rx_bytes.get()},
+            {"tx_bytes_count", counts_.tx_bytes.get()},
+            {"rx_packets_count", counts_.rx_packets.get()},
+            {"tx_packets_count", counts_.tx_packets.get()},
+            {"conns_added", connections.added.get()},
+            {"conns_killed", connections.killed.get()},
+            {"conns_removed", connections.removed.get()}};
 }
 
 void VirtioVsock::save(StateWriter& writer) const {

@@ -15,6 +15,7 @@
 // Threads: as VirtioDevice; the VsockHostClient call comes on the I/O thread.
 #pragma once
 
+#include "virtio/core/counter.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/virtio_device.h"
 #include "virtio/vsock/vsock_host.h"
@@ -52,6 +53,7 @@ class VirtioVsock final : public VirtioDevice, private VsockHostClient {
 
     void save(StateWriter& writer) const override;
     void restore(StateReader& reader) override;
+    Counters counters() const override;
 
     /// For tests: under the lock.
     const VsockHost& host() const noexcept { return host_; }
@@ -83,6 +85,9 @@ class VirtioVsock final : public VirtioDevice, private VsockHostClient {
     bool reset_is_news_ = false;  ///< a transport reset event is due
     bool transmit_waits_ = false; ///< for the guest to take answers
     LogLimiter complaints_;
+    struct {
+        Counter rx_kicks, rx_packets, rx_bytes, tx_kicks, tx_packets, tx_bytes;
+    } counts_;
     std::array<iovec, max_segments> segments_{};
     std::array<iovec, max_segments> room_{};
 };

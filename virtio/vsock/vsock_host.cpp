@@ -99,6 +99,8 @@ VsockHost::Entry& VsockHost::add(List& list, UniqueFd socket, Stage stage) {
 }
 
 void VsockHost::remove(Entry& entry) noexcept {
+    if (entry.list != &clients_)
+        counts_.removed.add();
     if (entry.stream.fd() >= 0)
         watch_in(epoll_.get(), entry.stream.fd(), 0, nullptr);
     const auto found = table_.find(entry.stream.ports().key());
@@ -234,6 +236,7 @@ void VsockHost::greet(Entry& entry) noexcept {
         const VsockPorts ports = free_ports(guest_port);
         table_.emplace(ports.key(), &entry);
         entry.stream.request(ports);
+        counts_.added.add();
     } catch (const std::exception&) {
         remove(entry);
         return;

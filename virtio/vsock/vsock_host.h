@@ -19,6 +19,7 @@
 // client is called on the I/O thread without it.
 #pragma once
 
+#include "virtio/core/counter.h"
 #include "virtio/vsock/vsock_connection.h"
 #include "virtio/vsock/vsock_listener.h"
 #include "vmm/base/clock.h"
@@ -78,6 +79,12 @@ class VsockHost {
         return ready_.size() + resting_.size() + lingering_.size();
     }
     std::size_t clients() const noexcept { return clients_.size(); }
+
+    /// Connections that began, were reset from this side, and are gone. Any thread.
+    struct Counts {
+        Counter added, killed, removed;
+    };
+    const Counts& counts() const noexcept { return counts_; }
 
   private:
     using Stage = VsockConnection::Stage;
@@ -141,6 +148,7 @@ class VsockHost {
     std::uint64_t next_deadline_ns_ = 0; ///< the timer's; 0: none
     std::uint64_t listen_again_ns_ = 0;  ///< when nothing could be accepted; 0: listening
     LogLimiter complaints_;
+    Counts counts_;
 
     std::unique_ptr<Timer> timer_;
     std::unique_ptr<Watch> watch_;

@@ -49,6 +49,7 @@ void VsockHost::open(const VsockPacket& packet) noexcept {
         Entry& entry = add(resting_, std::move(socket), Stage::established);
         place->second = &entry;
         entry.stream.accept(ports);
+        counts_.added.add();
         entry.stream.hear_credit(packet);
         settle(entry);
     } catch (const std::exception&) {
@@ -106,6 +107,7 @@ void VsockHost::break_off(Entry& entry, std::string_view reason) noexcept {
     if (!reason.empty() && complaints_.allow())
         log_warn(cat("virtio-vsock: the guest broke the rules of a connection: ", reason,
                      "; it is reset"));
+    counts_.killed.add();
     entry.stream.break_off();
     entry.deadline_ns = 0;
     settle(entry);

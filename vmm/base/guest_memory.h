@@ -27,6 +27,7 @@ namespace coldstart {
 enum class PageRelease {
     zero,    ///< heap memory: the page stays and is filled with zeroes
     discard, ///< private mappings: the host gets the page, the guest a fresh one at its next touch
+    discard_2m, ///< the same of huge pages of 2 MiB, given back whole or not at all
 };
 
 /// One contiguous piece of guest RAM. `host` keeps the backing alive (a mapping or a heap block).

@@ -12,8 +12,11 @@ namespace {
 /// The whole pages of [first, end), which lies inside the region.
 std::uint64_t release_inside(const MemoryRegion& region, std::uint64_t first,
                              std::uint64_t end) noexcept {
-    const std::uint64_t start = align_up(first, page_size_bytes);
-    const std::uint64_t stop = align_down(end, page_size_bytes);
+    // Some kernels round a part of a huge page up to all of it: only whole ones are named to them.
+    const std::uint64_t page_bytes =
+        region.on_release == PageRelease::discard_2m ? 2 * MiB : page_size_bytes;
+    const std::uint64_t start = align_up(first, page_bytes);
+    const std::uint64_t stop = align_down(end, page_bytes);
     if (start < first || start >= stop)
         return 0;
     std::byte* const host = region.host.get() + (start - region.base.value);

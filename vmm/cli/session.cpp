@@ -278,8 +278,10 @@ int run_session(SessionOptions options) {
     }
 
     std::optional<ApiServer> server;
-    if (options.api.wanted())
+    if (options.api.wanted()) {
         server.emplace(options.api, machine);
+        machine.api_listens();
+    }
     const RunEnd end = machine.run(options.start_at_once ? MachineController::Begin::at_once
                                                          : MachineController::Begin::when_asked,
                                    deadline);

@@ -29,6 +29,15 @@ std::uint32_t bits_for(std::uint32_t count) noexcept {
     return static_cast<std::uint32_t>(std::bit_width(count - 1));
 }
 
+/// A single vCPU has no sibling.
+std::uint32_t threads_a_core(const CpuidFacts& facts) noexcept {
+    return facts.smt && facts.cpu_count > 1 ? 2 : 1;
+}
+std::uint32_t cores(const CpuidFacts& facts) noexcept {
+    const std::uint32_t threads = threads_a_core(facts);
+    return (facts.cpu_count + threads - 1) / threads;
+}
+
 CpuidEntry* find(CpuidTable& table, std::uint32_t function) noexcept {
     const auto it = std::find_if(table.begin(), table.end(), [function](const CpuidEntry& entry) {
         return entry.function == function;
@@ -64,15 +73,18 @@ void fix_cache(CpuidEntry& leaf, const CpuidFacts& facts) noexcept {
     if (type == 0)
         return;
     const std::uint32_t level = leaf.eax >> 5 & 7;
-    const std::uint32_t sharing = level >= 3 ? (1u << bits_for(facts.cpu_count)) - 1 : 0;
+    const std::uint32_t sharing =
+        level >= 3 ? (1u << bits_for(facts.cpu_count)) - 1 : threads_a_core(facts) - 1;
     leaf.eax = (leaf.eax & 0x3fff) | std::min(sharing, 0xfffu) << 14;
     if (leaf.function == 4)
-        leaf.eax |= std::min((1u << bits_for(facts.cpu_count)) - 1, 0x3fu) << 26;
+        leaf.eax |= std::min((1u << bits_for(cores(facts))) - 1, 0x3fu) << 26;
 }
 
 void add_extended_topology(CpuidTable& table, std::uint32_t function, const CpuidFacts& facts) {
     erase_leaf(table, function);
-    table.push_back({function, 0, true, 0, 1, level_smt << 8 | 0, facts.apic_id});
+    const std::uint32_t threads = threads_a_core(facts);
+    table.push_back(
+        {function, 0, true, bits_for(threads), threads, level_smt << 8 | 0, facts.apic_id});
     table.push_back({function, 1, true, bits_for(facts.cpu_count), facts.cpu_count,
                      level_core << 8 | 1, facts.apic_id});
     table.push_back({function, 2, true, 0, 0, 2, facts.apic_id});
@@ -90,8 +102,10 @@ void fix_amd_topology(CpuidEntry& leaf, const CpuidFacts& facts) noexcept {
         break;
     case 0x8000001e:
         leaf.eax = facts.apic_id;
-        leaf.ebx = facts.apic_id & 0xff; // core id; EBX[15:8] = 0: one thread a core
-        leaf.ecx = 0;                    // node 0 of 1
+        // The core's number, and in EBX[15:8] the threads of a core less one.
+        leaf.ebx = (facts.apic_id / threads_a_core(facts) & 0xff) | (threads_a_core(facts) - 1)
+                                                                        << 8;
+        leaf.ecx = 0; // node 0 of 1
         leaf.edx = 0;
         break;
     default:

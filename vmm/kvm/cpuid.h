@@ -2,8 +2,8 @@
 // Sources: Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix E; Linux
 // Documentation/virt/kvm/x86/cpuid.rst for the leaves from 0x40000000.
 //
-// Given: topology (leaves 1, 4, 0xB, 0x1F, 0x80000008, 0x8000001D, 0x8000001E: one package, one
-// thread a core), x2APIC, TSC deadline timer, kvmclock as KVM has it, TSC and APIC timer frequency
+// Given: topology (leaves 1, 4, 0xB, 0x1F, 0x80000008, 0x8000001D, 0x8000001E: one package,
+// one or two threads a core), x2APIC, TSC deadline timer, kvmclock as KVM has it, TSC and APIC timer frequency
 // (leaf 0x15 on Intel, 0x40000010 everywhere).
 // Withheld: VMX and SVM (no nested machines), the PMU, and everything KVM does not support.
 // Missing: choosing a CPU model; the guest sees the host's.
@@ -27,6 +27,7 @@ using CpuidTable = std::vector<CpuidEntry>;
 struct CpuidFacts {
     std::uint32_t apic_id = 0;
     std::uint32_t cpu_count = 1;                 ///< in one package
+    bool smt = false;                            ///< 2n and 2n+1 are threads of one core
     std::uint32_t tsc_khz = 0;                   ///< 0: unknown, no frequency leaf is given
     std::uint32_t apic_timer_hz = 1'000'000'000; ///< KVM's LAPIC timer input
     bool tsc_deadline = false;                   ///< KVM_CAP_TSC_DEADLINE_TIMER

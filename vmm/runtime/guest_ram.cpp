@@ -2,10 +2,13 @@
 
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
+#include "vmm/base/text.h"
 
 #include <cerrno>
 #include <cstdint>
+#include <fstream>
 
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 namespace coldstart {
@@ -32,9 +35,56 @@ void* map_like(Gpa base, std::size_t size_bytes) {
     return memory;
 }
 
+std::size_t whole_pages(std::uint64_t size_bytes) {
+    return static_cast<std::size_t>((size_bytes + large_page_bytes - 1) / large_page_bytes *
+                                    large_page_bytes);
+}
+
+std::uint64_t pool_figure(const char* name) {
+    std::ifstream file(cat("/sys/kernel/mm/hugepages/hugepages-2048kB/", name));
+    std::uint64_t value = 0;
+    file >> value;
+    return value;
+}
+
+/// Says how many pages there would have to be.
+Error huge_pages_missing(std::span<const Range> ranges) {
+    std::uint64_t needed = 0;
+    for (const Range& range : ranges)
+        needed += whole_pages(range.size_bytes) / large_page_bytes;
+    const std::uint64_t free = pool_figure("free_hugepages"),
+                        spoken = pool_figure("resv_hugepages");
+    const std::uint64_t usable = free > spoken ? free - spoken : 0;
+    return Error(
+        cat("guest memory: ", needed, " huge pages of 2 MiB are needed, and ", usable, " are free"),
+        cat("sysctl vm.nr_hugepages=", pool_figure("nr_hugepages") - usable + needed,
+            ", or start without huge pages"));
+}
+
+/// Reserved at once, so that the guest's first touch of a page can't fail.
+GuestMemory map_huge_pages(std::span<const Range> ranges) {
+    std::vector<MemoryRegion> regions;
+    for (const Range& range : ranges) {
+        const std::size_t mapped_bytes = whole_pages(range.size_bytes);
+        void* const host = ::mmap(nullptr, mapped_bytes, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+        if (host == MAP_FAILED)
+            throw huge_pages_missing(ranges);
+        regions.push_back({range.base, range.size_bytes,
+                           std::shared_ptr<std::byte>(static_cast<std::byte*>(host),
+                                                      [mapped_bytes](std::byte* mapping) {
+                                                          ::munmap(mapping, mapped_bytes);
+                                                      }),
+                           PageRelease::discard_2m});
+    }
+    return GuestMemory(std::move(regions));
+}
+
 } // namespace
 
-GuestMemory map_guest_ram(std::span<const Range> ranges) {
+GuestMemory map_guest_ram(std::span<const Range> ranges, HugePages pages) {
+    if (pages == HugePages::hugetlbfs_2m)
+        return map_huge_pages(ranges);
     std::vector<MemoryRegion> regions;
     for (const Range& range : ranges) {
         const auto size_bytes = static_cast<std::size_t>(range.size_bytes);

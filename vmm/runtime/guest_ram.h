@@ -1,6 +1,8 @@
-// Guest RAM as anonymous private memory of this process, given by the kernel page by page.
+// Guest RAM as anonymous private memory of this process, given by the kernel page by page; or as huge
+// pages of 2 MiB, all of them reserved at once.
 #pragma once
 
+#include "api/command/vm_config.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/machine/layout.h"
 
@@ -9,6 +11,6 @@
 namespace coldstart {
 
 /// One mapping a range, zeroed. Throws Error when the host has no room for it.
-GuestMemory map_guest_ram(std::span<const Range> ranges);
+GuestMemory map_guest_ram(std::span<const Range> ranges, HugePages pages = HugePages::none);
 
 } // namespace coldstart

@@ -36,8 +36,8 @@ class VirtualMachine::Power final : public PowerControl {
 VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop,
                                ControlQueue& queue)
     : config_(std::move(config)), io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
-      memory_(map_guest_ram(boot_->layout().ram)), clock_(io_loop), queue_(queue),
-      observer_(host.observer), power_(std::make_unique<Power>(*this)) {
+      memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages)), clock_(io_loop),
+      queue_(queue), observer_(host.observer), power_(std::make_unique<Power>(*this)) {
     for (const Range& range : boot_->layout().shown)
         kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
                          MemoryAccess::read_write);
@@ -100,6 +100,7 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
         auto vcpu = std::make_unique<Vcpu>(*vm_, index);
         vcpu->set_cpuid(make_cpuid(supported, {.apic_id = index,
                                                .cpu_count = config_.cpus,
+                                               .smt = config_.smt,
                                                .tsc_khz = vcpu->tsc_khz(),
                                                .tsc_deadline = kvm_.has_tsc_deadline()}));
         const bool no_firmware = boot_->wants_firmware_defaults();

@@ -12,6 +12,7 @@ from api import http_tests  # noqa: F401
 from api import command_line  # noqa: F401
 from api import config_file  # noqa: F401
 from api import running  # noqa: F401
+from api import serial  # noqa: F401
 from api import logs  # noqa: F401
 from api import clients  # noqa: F401
 from api import extensions  # noqa: F401

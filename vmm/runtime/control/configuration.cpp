@@ -243,10 +243,12 @@ void Configuration::apply(const PutMmdsConfig& put) {
 }
 
 void Configuration::apply(const PutSerial& put) {
-    if (put.path)
+    if (put.path) {
         config_.serial = {SerialConfig::Kind::file, *put.path, put.limiter};
-    else
+        keeps_serial_file_ = true;
+    } else {
         config_.serial.limiter = put.limiter;
+    }
 }
 
 void Configuration::apply(const PutFirmware& put) {

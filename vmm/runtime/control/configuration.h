@@ -53,6 +53,9 @@ class Configuration {
     /// Bound when the socket device was configured; none when there is none.
     const std::shared_ptr<VsockListener>& vsock_listener() const noexcept { return vsock_; }
 
+    /// Whether a request named the serial console's file, which then keeps what is in it.
+    bool keeps_serial_file() const noexcept { return keeps_serial_file_; }
+
     // What the machine did while running.
     void set_drive_path(const std::string& id, const std::string& path);
     void set_drive_limiter(const std::string& id, const RateLimiterConfig& limiter);
@@ -65,6 +68,7 @@ class Configuration {
     void set_machine(const MachineConfig& machine);
 
     VmConfig config_;
+    bool keeps_serial_file_ = false;
     const Hold hold_;
     std::map<std::string, UniqueFd, std::less<>> taps_; ///< by network
     std::shared_ptr<VsockListener> vsock_;

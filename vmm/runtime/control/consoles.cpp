@@ -1,5 +1,7 @@
 #include "vmm/runtime/control/consoles.h"
 
+#include "vmm/machine/rate_limits.h"
+
 #include <cstdio>
 #include <utility>
 
@@ -12,10 +14,12 @@ bool com1_on_terminal(const VmConfig& config) noexcept {
     return config.serial.kind == SerialConfig::Kind::stdio && !config.virtio_console;
 }
 
-std::unique_ptr<ByteStream> open_serial(Reactor& reactor, const SerialConfig& serial) {
+std::unique_ptr<ByteStream> open_serial(Reactor& reactor, const SerialConfig& serial,
+                                        bool keep_file) {
     switch (serial.kind) {
     case SerialConfig::Kind::file:
-        return open_file_stream(reactor, serial.path);
+        return keep_file ? open_kept_file_stream(reactor, serial.path)
+                         : open_file_stream(reactor, serial.path);
     case SerialConfig::Kind::socket:
         return open_socket_stream(reactor, serial.path);
     case SerialConfig::Kind::pty: {
@@ -37,15 +41,29 @@ bool Consoles::use_terminal(const VmConfig& config) noexcept {
     return com1_on_terminal(config) || config.virtio_console;
 }
 
-Consoles::Consoles(Reactor& reactor, const VmConfig& config, ConsoleOptions options) {
+Consoles::Consoles(Reactor& reactor, const VmConfig& config, ConsoleOptions options)
+    : clock_(reactor) {
+    const bool keep_file = options.keep_serial_file;
     if (use_terminal(config))
         terminal_ = open_terminal(reactor, std::move(options));
-    if (!com1_on_terminal(config))
-        com1_ = open_serial(reactor, config.serial);
+    if (com1_on_terminal(config))
+        terminal_ = limit(std::move(terminal_), config.serial);
+    else
+        com1_ = limit(open_serial(reactor, config.serial, keep_file), config.serial);
     if (!config.debugcon_path.empty())
         debugcon_ = open_file_stream(reactor, config.debugcon_path);
     if (terminal_ || config.serial.kind != SerialConfig::Kind::none)
         hub_ = std::make_unique<ConsoleHub>(reactor, terminal_ ? *terminal_ : *com1_);
+}
+
+std::unique_ptr<ByteStream> Consoles::limit(std::unique_ptr<ByteStream> stream,
+                                            const SerialConfig& serial) {
+    if (!serial.limiter || !serial.limiter->limits())
+        return stream;
+    auto limited = std::make_unique<LimitedStream>(std::move(stream),
+                                                   token_bucket_of(*serial.limiter), clock_);
+    limited_ = limited.get();
+    return limited;
 }
 
 std::unique_ptr<ByteStream> Consoles::open_terminal(Reactor& reactor, ConsoleOptions options) {

@@ -7,6 +7,7 @@
 #include "vmm/machine/make_net.h"
 #include "vmm/runtime/control/running_requests.h"
 
+#include <chrono>
 #include <exception>
 #include <new>
 #include <utility>
@@ -15,8 +16,8 @@ namespace coldstart {
 
 /// The host's side of one machine and the machine; a start that fails takes all of it down.
 struct MachineController::Running {
-    Running(const VmConfig& config, const ControllerOptions& options)
-        : consoles(loop, config, {options.read_stdin, options.terminal_keys}) {}
+    Running(const VmConfig& config, const ControllerOptions& options, bool keep_serial_file)
+        : consoles(loop, config, {options.read_stdin, options.terminal_keys, keep_serial_file}) {}
 
     IoLoop loop;
     Consoles consoles;
@@ -83,10 +84,15 @@ struct MachineController::Visitor {
 
     Answer operator()(const PatchVm& patch) const {
         VirtualMachine& machine = controller.running();
+        const auto begin = std::chrono::steady_clock::now();
         if (patch.paused)
             machine.pause();
         else
             machine.resume();
+        const auto taken = std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::steady_clock::now() - begin);
+        controller.metrics_.took(patch.paused ? Metrics::Step::pause : Metrics::Step::resume,
+                                 static_cast<std::uint64_t>(taken.count()));
         return NoContent{};
     }
     Answer operator()(const PutConsole& put) const {
@@ -202,7 +208,7 @@ Answer MachineController::act(Action action) {
 
 void MachineController::make_machine() {
     const VmConfig config = configuration_.settled();
-    auto next = std::make_unique<Running>(config, options_);
+    auto next = std::make_unique<Running>(config, options_, configuration_.keeps_serial_file());
     HostSide host{next->consoles.by_name(), events_};
     host.readiness = &events_;
     host.observer = &events_;
@@ -243,6 +249,13 @@ Answer MachineController::carry_out(const Request& request) noexcept {
     }
 }
 
+void MachineController::api_listens() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    const auto now_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+    metrics_.took(Metrics::Step::process_startup,
+                  (static_cast<std::uint64_t>(now_ns) - options_.start_ns) / 1000);
+}
+
 void MachineController::configure(const Request& request) {
     std::visit(Visitor{*this}, request);
 }
@@ -278,6 +291,7 @@ RunEnd MachineController::run(Begin begin, std::optional<ControlQueue::TimePoint
         else if (event->kind == ControlKind::stop || event->kind == ControlKind::power_button)
             return {EndReason::stopped, {}, event->number};
     }
+    metrics_.watch(metadata_.counters, [this] { return running_->consoles.dropped_bytes(); });
     metrics_.begin(running_->loop, *running_->machine, [this] {
         queue_.post(
             {ControlKind::call, 0, {}, [this] { metrics_.write(running_->machine.get()); }});

@@ -56,6 +56,8 @@ class MachineController final : public RequestHandler {
 
     /// Carries out one request before run(); throws Error when it is refused.
     void configure(const Request& request);
+    /// The control socket can be connected to: for the metrics. Before run().
+    void api_listens();
     MetadataStore& metadata() noexcept { return metadata_; }
 
     enum class Begin { at_once, when_asked };

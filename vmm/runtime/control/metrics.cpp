@@ -2,6 +2,7 @@
 
 #include "api/command/device_names.h"
 #include "api/json/json_reader.h"
+#include "devices/uart16550/uart16550.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/machine/find_virtio.h"
@@ -112,13 +113,13 @@ Counters counters_of(const VirtualMachine& vm, const std::string& id) {
 
 /// The sum of each counter over groups of devices.
 void add_up(Counters& total, const Counters& more) {
-    for (const auto& [name, value] : more) {
+    for (const auto& one : more) {
         const auto found = std::find_if(total.begin(), total.end(),
-                                        [&](const auto& item) { return item.first == name; });
+                                        [&](const auto& item) { return item.first == one.first; });
         if (found == total.end())
-            total.emplace_back(name, value);
+            total.push_back(one);
         else
-            found->second += value;
+            found->second += one.second;
     }
 }
 
@@ -156,6 +157,19 @@ void Metrics::count(const Request& request, bool refused) {
     ++requests_[{group, cat(name, "_count")}];
     if (refused)
         ++requests_[{group, cat(name, "_fails")}];
+    const auto* const drive = std::get_if<PatchDrive>(&request);
+    if (refused && drive != nullptr)
+        ++drive_update_fails_[drive->id];
+}
+
+void Metrics::took(Step step, std::uint64_t time_us) {
+    took_us_[step] = time_us;
+}
+
+void Metrics::watch(const MetadataCounters& metadata,
+                    std::function<std::uint64_t()> dropped_bytes) {
+    metadata_ = &metadata;
+    dropped_bytes_ = std::move(dropped_bytes);
 }
 
 std::vector<Metrics::Group> Metrics::collect(const VirtualMachine* vm) const {
@@ -164,6 +178,15 @@ std::vector<Metrics::Group> Metrics::collect(const VirtualMachine* vm) const {
         if (groups.empty() || groups.back().name != key.first)
             groups.push_back({key.first, "", {}});
         groups.back().counters.emplace_back(key.second, value);
+    }
+    for (const auto& [step, time_us] : took_us_) {
+        const char* const group = step == Step::process_startup ? "api_server" : "latencies_us";
+        const char* const name = step == Step::process_startup ? "process_startup_time_us"
+                                 : step == Step::pause         ? "pause_vm"
+                                                               : "resume_vm";
+        if (groups.empty() || groups.back().name != group)
+            groups.push_back({group, "", {}, true});
+        groups.back().counters.emplace_back(name, time_us);
     }
     if (vm == nullptr)
         return groups;
@@ -174,11 +197,21 @@ std::vector<Metrics::Group> Metrics::collect(const VirtualMachine* vm) const {
                        {"exit_io_out", exits.io_out},
                        {"exit_mmio_read", exits.mmio_read},
                        {"exit_mmio_write", exits.mmio_write}}});
-    const VmConfig& config = vm->config();
+    collect_devices(*vm, groups);
+    collect_services(*vm, groups);
+    return groups;
+}
+
+void Metrics::collect_devices(const VirtualMachine& vm, std::vector<Group>& groups) const {
+    const VmConfig& config = vm.config();
     const auto add_devices = [&](const char* name, std::size_t count, auto name_of, auto id_of) {
         Group all{name, "", {}};
         for (std::size_t i = 0; i < count; ++i) {
-            Group one{name, name_of(config, i), counters_of(*vm, id_of(config, i))};
+            Group one{name, name_of(config, i), counters_of(vm, id_of(config, i))};
+            const auto fails = drive_update_fails_.find(one.device);
+            if (all.name == "block" && !one.counters.empty())
+                one.counters.emplace_back("update_fails",
+                                          fails != drive_update_fails_.end() ? fails->second : 0);
             add_up(all.counters, one.counters);
             if (!one.counters.empty())
                 groups.push_back(std::move(one));
@@ -189,12 +222,43 @@ std::vector<Metrics::Group> Metrics::collect(const VirtualMachine* vm) const {
     add_devices("block", config.disks.size(), disk_name, disk_device_id);
     add_devices("net", config.nets.size(), net_name, net_device_id);
     for (const char* const single : {"vsock", "balloon", "rng"}) {
-        Counters counters = counters_of(*vm, single);
+        Counters counters = counters_of(vm, single);
         if (!counters.empty())
             groups.push_back(
                 {std::string(single) == "rng" ? "entropy" : single, "", std::move(counters)});
     }
-    return groups;
+    if (const auto* const uart = dynamic_cast<Uart16550*>(vm.machine().find("com1"))) {
+        const Uart16550::Counts counts = uart->counts();
+        groups.push_back({"uart",
+                          "",
+                          {{"read_count", counts.read_bytes},
+                           {"write_count", counts.written_bytes},
+                           {"rate_limiter_dropped_bytes", dropped_bytes_ ? dropped_bytes_() : 0}}});
+    }
+}
+
+void Metrics::collect_services(const VirtualMachine& vm, std::vector<Group>& groups) const {
+    if (metadata_ == nullptr || !vm.config().mmds)
+        return;
+    const MetadataCounters& from = *metadata_;
+    const std::pair<const char*, const MetadataCounters::Count&> all[] = {
+        {"rx_accepted", from.rx_accepted},
+        {"rx_accepted_err", from.rx_accepted_err},
+        {"rx_accepted_unusual", from.rx_accepted_unusual},
+        {"rx_bad_eth", from.rx_bad_eth},
+        {"rx_count", from.rx_count},
+        {"rx_invalid_token", from.rx_invalid_token},
+        {"rx_no_token", from.rx_no_token},
+        {"tx_bytes", from.tx_bytes},
+        {"tx_count", from.tx_count},
+        {"tx_errors", from.tx_errors},
+        {"tx_frames", from.tx_count},
+        {"connections_created", from.connections_created},
+        {"connections_destroyed", from.connections_destroyed}};
+    Group mmds{"mmds", "", {}};
+    for (const auto& [name, value] : all)
+        mmds.counters.emplace_back(name, value.load(std::memory_order_relaxed));
+    groups.push_back(std::move(mmds));
 }
 
 void Metrics::write(const VirtualMachine* vm) {
@@ -209,6 +273,10 @@ void Metrics::write(const VirtualMachine* vm) {
             group.device.empty() ? group.name : cat(group.name, "_", group.device);
         Json& object = line[name];
         for (const auto& [counter, value] : group.counters) {
+            if (group.is_gauge) {
+                object[counter] = value;
+                continue;
+            }
             std::uint64_t& last = last_[cat(name, "/", counter)];
             object[counter] = value - last;
             last = value;
@@ -223,21 +291,26 @@ void Metrics::write(const VirtualMachine* vm) {
 std::string Metrics::prometheus(const VirtualMachine* vm) const {
     std::string page = "# TYPE coldstart_up gauge\n";
     page += cat("coldstart_up ", vm != nullptr ? 1 : 0, "\n");
-    std::map<std::string, std::string> lines; // by metric, so that each has its samples together
+    struct Metric {
+        std::string type, samples;
+    };
+    std::map<std::string, Metric> metrics; // so that each has its samples together
     for (const Group& group : collect(vm)) {
         const bool sum_of_devices =
             group.device.empty() && (group.name == "block" || group.name == "net");
         if (sum_of_devices)
             continue; // a query adds up
         for (const auto& [counter, value] : group.counters) {
-            std::string& samples = lines[cat("coldstart_", group.name, "_", counter, "_total")];
-            samples += cat("coldstart_", group.name, "_", counter, "_total",
-                           group.device.empty() ? "" : cat("{device=\"", group.device, "\"}"), " ",
-                           value, "\n");
+            const std::string name =
+                cat("coldstart_", group.name, "_", counter, group.is_gauge ? "" : "_total");
+            auto& [type, samples] = metrics[name];
+            type = group.is_gauge ? "gauge" : "counter";
+            samples += cat(name, group.device.empty() ? "" : cat("{device=\"", group.device, "\"}"),
+                           " ", value, "\n");
         }
     }
-    for (const auto& [name, samples] : lines)
-        page += cat("# TYPE ", name, " counter\n", samples);
+    for (const auto& [name, metric] : metrics)
+        page += cat("# TYPE ", name, " ", metric.type, "\n", metric.samples);
     return page;
 }
 

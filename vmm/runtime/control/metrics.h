@@ -7,6 +7,7 @@
 #pragma once
 
 #include "api/command/request.h"
+#include "vmm/base/metadata_source.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/runtime/io_loop/io_loop.h"
 #include "vmm/runtime/virtual_machine.h"
@@ -36,6 +37,13 @@ class Metrics {
 
     void count(const Request& request, bool refused);
 
+    /// How long a step took the last time, in microseconds.
+    enum class Step { process_startup, pause, resume };
+    void took(Step step, std::uint64_t time_us);
+    /// What is counted elsewhere than in devices: by the metadata service, and the bytes that a
+    /// limit of the serial console dropped. Both outlive the calls of write() and prometheus().
+    void watch(const MetadataCounters& metadata, std::function<std::uint64_t()> dropped_bytes);
+
     /// One line, when there is a file. `vm` may be nullptr.
     void write(const VirtualMachine* vm);
     std::string prometheus(const VirtualMachine* vm) const;
@@ -45,15 +53,22 @@ class Metrics {
         std::string name;   ///< "block"
         std::string device; ///< "rootfs"; empty: the only one, or all together
         std::vector<std::pair<std::string, std::uint64_t>> counters;
+        bool is_gauge = false; ///< a value of now, not a count
     };
 
     std::vector<Group> collect(const VirtualMachine* vm) const;
+    void collect_devices(const VirtualMachine& vm, std::vector<Group>& groups) const;
+    void collect_services(const VirtualMachine& vm, std::vector<Group>& groups) const;
 
     UniqueFd file_;
     std::vector<std::pair<std::string, std::string>> properties_; ///< of each line
     UniqueFd timer_;
     std::unique_ptr<Watch> ticker_;
     std::map<std::pair<std::string, std::string>, std::uint64_t> requests_; ///< (group, name)
+    std::map<std::string, std::uint64_t> drive_update_fails_;               ///< by id
+    std::map<Step, std::uint64_t> took_us_;
+    const MetadataCounters* metadata_ = nullptr;
+    std::function<std::uint64_t()> dropped_bytes_;
     std::map<std::string, std::uint64_t> last_; ///< what the line before said, "group/name"
 };
 

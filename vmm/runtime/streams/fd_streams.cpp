@@ -18,6 +18,22 @@ class FdStream final : public ChannelStream {
     }
 };
 
+/// Takes everything, and loses what the stream behind has no room for.
+class LossyStream final : public ByteStream {
+  public:
+    explicit LossyStream(std::unique_ptr<ByteStream> stream) : stream_(std::move(stream)) {}
+
+    std::size_t write(ByteView bytes) noexcept override {
+        stream_->write(bytes);
+        return bytes.size();
+    }
+    void input_wanted() noexcept override { stream_->input_wanted(); }
+    void set_sink(ByteSink* sink) noexcept override { stream_->set_sink(sink); }
+
+  private:
+    const std::unique_ptr<ByteStream> stream_;
+};
+
 } // namespace
 
 std::unique_ptr<ByteStream> open_fd_stream(Reactor& reactor, const std::string& name, int input_fd,
@@ -41,6 +57,15 @@ std::unique_ptr<ByteStream> open_file_stream(Reactor& reactor, const std::string
                                           : "check the folder and its permissions");
     return std::make_unique<FdStream>(reactor, path, InputFilter{}, std::nullopt,
                                       HostFd::own(std::move(fd)));
+}
+
+std::unique_ptr<ByteStream> open_kept_file_stream(Reactor& reactor, const std::string& path) {
+    UniqueFd fd(::open(path.c_str(),
+                       O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644));
+    if (!fd)
+        throw system_error(path, errno, "check the folder and its permissions");
+    return std::make_unique<LossyStream>(std::make_unique<FdStream>(
+        reactor, path, InputFilter{}, std::nullopt, HostFd::own(std::move(fd))));
 }
 
 void ignore_write_signals() noexcept {

@@ -28,6 +28,10 @@ std::unique_ptr<ByteStream> open_fd_stream(Reactor& reactor, const std::string& 
 /// Output into a new or emptied file.
 std::unique_ptr<ByteStream> open_file_stream(Reactor& reactor, const std::string& path);
 
+/// Output behind what is in the file, which is made when it is not there. A FIFO needs no reader: it
+/// is opened for reading too, and what it has no room for is lost.
+std::unique_ptr<ByteStream> open_kept_file_stream(Reactor& reactor, const std::string& path);
+
 /// A listening Unix socket, mode 0600, removed at the end. One client at a time; the next waits. A
 /// socket left behind by a dead process is replaced, any other file is not.
 std::unique_ptr<ByteStream> open_socket_stream(Reactor& reactor, const std::string& path);
