@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from api_linux import LinuxGuest
+from api_linux import LinuxGuest, wait_until
 from harness import expect, test
 from network_guests import HOST, TAP, make_tap, own_network
 
@@ -19,16 +19,20 @@ def a_second(count):
 
 
 OFF = {"size": 0, "refill_time": 0}
-# With room for several of TCP's frames, up to 64 KiB each: it stops for a moment after each of them.
+# With room for several of TCP's frames, up to 64 KiB each: it pauses now and then between them.
 NETWORK_LIMIT = {"size": 400_000, "refill_time": 1000}
+SENT = 3_600_000
 
 
-def expect_rate(done, seconds, limit, what, full=0.1):
-    """`done` in that time, the bucket full at its start: with what passes in `full` seconds."""
-    rate = (done - limit * full) / seconds
-    print(f"      {what}: {rate:.0f} of {limit} a second, {seconds:.1f} s", flush=True)
+def expect_rate(done, seconds, limit, what):
+    print(f"      {what}: {done / seconds:.0f} of {limit} a second, {seconds:.1f} s", flush=True)
     expect(seconds >= 5, f"{what}: {done} took {seconds:.1f} s only, at a limit of {limit}")
-    expect(abs(rate / limit - 1) < 0.1, f"{what}: {rate:.0f} a second, not {limit}")
+    expect(abs(done / seconds / limit - 1) < 0.1, f"{what}: {done / seconds:.0f}, not {limit}")
+
+
+def expect_rate_in_guest(done, seconds, limit, what):
+    """The same, the bucket full at the start: with what passes in a tenth of a second."""
+    expect_rate(done - limit / 10, seconds, limit, what)
 
 
 def limit_drive(guest):
@@ -40,11 +44,11 @@ def limit_drive(guest):
     def patch(limiter):
         guest.ok("PATCH /drives/data", {"drive_id": "data", "rate_limiter": limiter})
 
-    expect_rate(12 * MIB, read(64 * KIB, 192), 2 * MIB, "bytes read")
+    expect_rate_in_guest(12 * MIB, read(64 * KIB, 192), 2 * MIB, "bytes read")
     patch({"bandwidth": a_second(MIB)})
-    expect_rate(6 * MIB, read(32 * KIB, 192), MIB, "bytes read after PATCH")
+    expect_rate_in_guest(6 * MIB, read(32 * KIB, 192), MIB, "bytes read after PATCH")
     patch({"bandwidth": OFF, "ops": a_second(50)})
-    expect_rate(300, read(4 * KIB, 300), 50, "reads")
+    expect_rate_in_guest(300, read(4 * KIB, 300), 50, "reads")
     patch({"ops": OFF})
     seconds = read(64 * KIB, 64)
     expect(seconds < 1.5, f"4 MiB took {seconds} s without a limit")
@@ -76,29 +80,41 @@ def on_the_wire(column):
     return int(line.split(":")[1].split()[column])
 
 
+def expect_network_rate(guest, command, column, what):
+    """While the guest moves SENT bytes; from when TCP has come up to speed and emptied the bucket."""
+    before, rate = on_the_wire(column), NETWORK_LIMIT["size"]
+    started = guest.begin(command)
+
+    def passed(count):
+        return on_the_wire(column) >= before + count
+
+    wait_until(lambda: passed(rate * 3), 30, f"{what}: too few")
+    first, begin = on_the_wire(column), time.monotonic()
+    wait_until(lambda: passed(SENT), 30, f"{what}: too few")
+    expect_rate(on_the_wire(column) - first, time.monotonic() - begin, rate, what)
+    guest.finish(started)
+
+
 def limit_network(guest):
     guest.sh(f"ip link set eth0 up && ip addr add 10.77.0.9/24 dev eth0 && ping -c 1 {HOST}")
-    rate, size = NETWORK_LIMIT["size"], 2_640_000
-    receiver, before = Peer(), on_the_wire(0)
-    send = f"sh -c 'dd if=/dev/zero bs=10000 count={size // 10000} 2>/dev/null | nc {HOST} %d'"
-    time.sleep(1)
-    seconds = guest.timed(send % receiver.port)
+    send = f"dd if=/dev/zero bs=10000 count={SENT // 10000} 2>/dev/null | nc {HOST} %d"
+    receiver = Peer()
+    expect_network_rate(guest, send % receiver.port, 0, "bytes sent")
     receiver.thread.join(timeout=10)
-    expect(receiver.received == size, f"{receiver.received} bytes of {size} came")
-    expect_rate(on_the_wire(0) - before, seconds, rate, "bytes sent", full=1)
-    sender, before = Peer(bytes(size)), on_the_wire(8)
-    seconds = guest.timed(f"sh -c '[ $(nc {HOST} {sender.port} </dev/null | wc -c) = {size} ]'")
-    expect_rate(on_the_wire(8) - before, seconds, rate, "bytes received", full=1)
+    expect(receiver.received == SENT, f"{receiver.received} bytes of {SENT} came")
+    sender = Peer(bytes(SENT))
+    expect_network_rate(guest, f"[ $(nc {HOST} {sender.port} </dev/null | wc -c) = {SENT} ]", 8,
+                        "bytes received")
     guest.ok("PATCH /network-interfaces/eth0", {
         "iface_id": "eth0", "rx_rate_limiter": {"bandwidth": OFF, "ops": a_second(20)},
         "tx_rate_limiter": {"bandwidth": OFF}})
     # Of an echo only the answer is limited, 20 a second.
-    expect_rate(120, guest.timed(f"ping -q -A -c 120 {HOST}"), 20, "packets received")
+    expect_rate_in_guest(120, guest.timed(f"ping -q -A -c 120 {HOST}"), 20, "packets received")
     guest.ok("PATCH /network-interfaces/eth0", {
         "iface_id": "eth0", "rx_rate_limiter": {"ops": OFF}})
     receiver = Peer()
-    seconds = guest.timed(send % receiver.port)
-    expect(seconds < 3, f"{size} bytes took {seconds} s without a limit")
+    seconds = guest.timed(f"sh -c '{send % receiver.port}'")
+    expect(seconds < 3, f"{SENT} bytes took {seconds} s without a limit")
 
 
 def read_metadata(guest):

@@ -59,11 +59,11 @@ class Stream:
         self.content, self.ended = b"", False
         threading.Thread(target=self._follow, daemon=True).start()
 
-    def _follow(self):
+    def _follow(self):  # pylint: disable=protected-access
         try:
-            while size := int(self.connection._until(b"\r\n"), 16):  # pylint: disable=protected-access
+            while size := int(self.connection._until(b"\r\n"), 16):
                 while len(self.connection.rest) < size + 2:
-                    self.connection._more()  # pylint: disable=protected-access
+                    self.connection._more()
                 self.content += self.connection.rest[:size]
                 self.connection.rest = self.connection.rest[size + 2:]
             self.ended = True  # by the empty chunk, as it should
