@@ -184,7 +184,7 @@ def life(env):
 
 
 def kata_config(env, folder):
-    """What Kata Containers writes: a root file system that is no root drive, and drives for later."""
+    """What Kata Containers writes: its root file system is no root drive; drives for later."""
     def drive(name, path, **fields):
         return {"drive_id": name, "path_on_host": path, "is_root_device": False,
                 "is_read_only": False, **fields}

@@ -81,7 +81,7 @@ def on_the_wire(column):
 
 
 def expect_network_rate(guest, command, column, what):
-    """While the guest moves SENT bytes; from when TCP has come up to speed and emptied the bucket."""
+    """While the guest moves SENT bytes, from when TCP is fast and the bucket empty."""
     before, rate = on_the_wire(column), NETWORK_LIMIT["size"]
     started = guest.begin(command)
 

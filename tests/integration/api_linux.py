@@ -1,4 +1,4 @@
-"""Debian's kernel as a guest that is configured, watched and typed into by the control socket alone."""
+"""Debian's kernel as a guest that the control socket alone configures, watches and types into."""
 
 import json
 import re
