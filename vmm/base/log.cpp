@@ -51,8 +51,12 @@ std::string firecracker_head(unsigned style, LogLevel level, const char* file, i
         for (const char letter : level_names[static_cast<std::size_t>(level)])
             head += static_cast<char>(letter - 'a' + 'A');
     }
+    // The compiler's path, from the folder in which it ran.
+    std::string_view origin = file;
+    while (origin.starts_with("../"))
+        origin.remove_prefix(3);
     if ((style & style_origin) != 0)
-        head.append(":").append(file).append(":").append(std::to_string(line));
+        head.append(":").append(origin).append(":").append(std::to_string(line));
     return head += "] ";
 }
 
