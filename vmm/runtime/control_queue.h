@@ -20,6 +20,7 @@ enum class ControlKind : std::uint8_t {
     guest_panicked,    ///< the guest said so through pvpanic
     triple_fault,      ///< a vCPU shut down: `text` has the dump
     vcpu_failed,       ///< a vCPU can't go on: `text` has the dump
+    reset_button,      ///< the host presses it: from power-on state again
     power_button,      ///< the host presses the button; `number` is the signal behind it, or 0
     pause_or_resume,   ///< the host stops the guest where it is, or lets it go on
     stop, ///< the host ends the machine at once; `number` is the signal behind it, or 0

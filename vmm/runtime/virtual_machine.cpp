@@ -222,6 +222,9 @@ std::optional<RunEnd> VirtualMachine::act_on(const ControlEvent& event) {
         return RunEnd{EndReason::crashed, "the guest reports a panic (pvpanic)", 0};
     case ControlKind::vcpu_failed:
         return RunEnd{EndReason::crashed, event.text, 0};
+    case ControlKind::reset_button:
+        reset();
+        break;
     case ControlKind::power_button:
         begin_grace(event.number);
         break;

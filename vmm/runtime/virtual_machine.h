@@ -92,8 +92,6 @@ class VirtualMachine {
     /// The guest stands still, nothing is in flight. Nothing happens if it does already.
     void pause();
     void resume();
-    /// As the reset button: from power-on state again. A paused machine runs afterwards.
-    void reset();
     /// The guest may power off, or take its time.
     void push_power_button();
     Machine& machine() noexcept { return *machine_; }
@@ -121,6 +119,8 @@ class VirtualMachine {
     /// What an event means for the run: its end, or nothing.
     std::optional<RunEnd> act_on(const ControlEvent& event);
     /// The guest wants to start again: the end of the run, or a restart.
+    /// From power-on state again; a paused machine runs afterwards.
+    void reset();
     std::optional<RunEnd> reset_by_guest(std::string_view how);
     void begin_grace(int signal);
     void tell(EventKind kind, std::string text = {}) noexcept;

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -121,6 +122,18 @@ def actions(env):
                 pass
             expect(time.monotonic() < end, "the guest does not end")
             time.sleep(0.02)
+
+
+@test("api: ours: a guest that can't start again ends the process, and does not look alive",
+      needs="kvm")
+def reset_in_vain(env):
+    with Server(env) as server:
+        kernel = server.path("kernel")
+        shutil.copy(env.guest("idle"), kernel)
+        server.start(kernel)
+        os.unlink(kernel)
+        server.ok("PUT /actions", {"action_type": "Reset"})
+        expect(server.process.wait(timeout=10) == 1, f"status {server.process.returncode}")
 
 
 @test("api: ours: the screen as text and as a picture, by Accept", needs="kvm")

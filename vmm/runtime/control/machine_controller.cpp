@@ -196,7 +196,9 @@ Answer MachineController::act(Action action) {
         running().push_power_button();
         break;
     case Action::reset:
-        running().reset();
+        // Not within this request: a machine that can't start again has come to its end.
+        running();
+        queue_.post({ControlKind::reset_button});
         break;
     case Action::stop:
         running();
@@ -304,6 +306,7 @@ RunEnd MachineController::run(Begin begin, std::optional<ControlQueue::TimePoint
 
 void MachineController::tell_exit(int status, const std::string& reason) {
     events_.happened({EventKind::exited, status, reason});
+    events_.flush();
 }
 
 const Screen* MachineController::screen() const noexcept {

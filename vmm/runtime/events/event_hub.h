@@ -49,6 +49,8 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     /// From the oldest event that is still known. The listener is not called any more once the
     /// subscription is gone. The hub outlives the subscription.
     std::unique_ptr<Subscription> follow(Listener listener);
+    /// Tells readers now, on the caller's thread, what is not told yet.
+    void flush() { turn(); }
     /// All that is known, as one JSON array.
     std::string timeline();
 
