@@ -32,7 +32,7 @@ struct HttpServerOptions {
     /// How long a client may take to read an answer before it is dropped.
     std::chrono::milliseconds answer_timeout{5000};
     /// A connection idle for longer is closed when a new one needs its place.
-    std::chrono::milliseconds idle_before_eviction{1000};
+    std::chrono::milliseconds idle_before_eviction{60000};
     /// How long a connection that was refused may take to read why.
     std::chrono::milliseconds linger_timeout{2000};
 };
