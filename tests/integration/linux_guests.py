@@ -44,17 +44,17 @@ def protocols(env):
             expect("KVM" in result.out, "the guest does not know that it is on KVM", result)
 
 
-@test("1, 2, 4 and 8 processors come online", needs="linux")
+@test("1, 2, 8 and 16 processors come online", needs="linux")
 def processors(env):
-    for count in (1, 2, 4, 8):
+    for count in (1, 2, 8, 16):
         result = boot(env, "echo cpus $(nproc); dmesg -l err,crit,alert,emerg", "--cpus", count)
         expect_status(result, 0)
         expect(f"cpus {count}\n" in result.out.replace("\r", ""), f"not {count}", result)
 
 
-@test("64 MiB to 8 GiB of memory arrive", needs="linux")
+@test("96 MiB to 16 GiB of memory arrive", needs="linux")
 def memory(env):
-    for size, mib in (("96M", 96), ("256M", 256), ("2G", 2048), ("4G", 4096), ("8G", 8192)):
+    for size, mib in (("96M", 96), ("256M", 256), ("2G", 2048), ("4G", 4096), ("16G", 16384)):
         result = boot(env, "grep MemTotal /proc/meminfo", "--memory", size)
         expect_status(result, 0)
         total = int(re.search(r"MemTotal: +(\d+) kB", result.out).group(1)) // 1024
