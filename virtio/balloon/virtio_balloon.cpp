@@ -1,6 +1,7 @@
 #include "virtio/balloon/virtio_balloon.h"
 
 #include "virtio/core/config_space.h"
+#include "virtio/core/queue_turn.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
@@ -176,26 +177,12 @@ void VirtioBalloon::process_queue(unsigned index) noexcept {
     if (!working() || role == Role::none)
         return;
     SplitQueue& queue = active_->queues[index];
-    unsigned left = chains_a_turn;
-    bool more = true;
-    while (more && left != 0) {
-        queue.disable_notifications();
-        DescriptorChain chain;
-        SplitQueue::Pop pop = SplitQueue::Pop::empty;
-        while (left != 0 && (pop = queue.pop(segments_, chain)) == SplitQueue::Pop::chain) {
-            serve(role, queue, chain);
-            --left;
-        }
-        if (pop == SplitQueue::Pop::broken) {
-            fail(queue.error());
-            return;
-        }
-        more = queue.enable_notifications();
-    }
-    if (more)
-        active_->notifier.queue_again(index);
-    if (queue.publish())
-        active_->notifier.queue_used(index);
+    const auto serve_one = [&](const DescriptorChain& chain) {
+        serve(role, queue, chain);
+        return failed_ ? Served::failed : Served::done;
+    };
+    take_turn(queue, index, active_->notifier, segments_, chains_a_turn, serve_one,
+              [this](std::string_view reason) { fail(reason); });
 }
 
 void VirtioBalloon::serve(Role role, SplitQueue& queue, const DescriptorChain& chain) noexcept {

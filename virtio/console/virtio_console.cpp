@@ -82,28 +82,14 @@ void VirtioConsole::publish(unsigned index) noexcept {
 
 void VirtioConsole::transmit() noexcept {
     SplitQueue& queue = active_->queues[transmit_queue];
-    unsigned left = queue.size();
-    bool more = true;
-    while (more && !failed_ && left != 0) {
-        queue.disable_notifications();
-        DescriptorChain chain;
-        while (left != 0 && pop(queue, chain)) {
-            --left;
-            if (!transmit_chain(queue, chain)) {
-                // The stream is full. output_ready() goes on; kicks until then change nothing.
-                queue.undo_pop();
-                publish(transmit_queue);
-                return;
-            }
-        }
-        more = !failed_ && queue.enable_notifications();
-    }
-    if (more && !failed_)
-        active_->notifier.queue_again(transmit_queue);
-    publish(transmit_queue);
+    take_turn(
+        queue, transmit_queue, active_->notifier, segments_, queue.size(),
+        [&](const DescriptorChain& chain) { return transmit_chain(queue, chain); },
+        [this](std::string_view reason) { fail(reason); });
 }
 
-bool VirtioConsole::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
+/// It waits when the stream is full: for output_ready().
+Served VirtioConsole::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
     std::uint64_t skip = transmitted_;
     for (const iovec& segment : chain.readable) {
         if (skip >= segment.iov_len) {
@@ -116,11 +102,11 @@ bool VirtioConsole::transmit_chain(SplitQueue& queue, const DescriptorChain& cha
         const std::size_t taken = std::min(stream_.write(bytes), bytes.size());
         transmitted_ += taken;
         if (taken != bytes.size())
-            return false;
+            return Served::wait;
     }
     queue.push_used(chain.head, 0);
     transmitted_ = 0;
-    return true;
+    return Served::done;
 }
 
 void VirtioConsole::output_ready() noexcept {

@@ -10,6 +10,7 @@
 // the device lock held, so it must not call its sink from inside write() or input_wanted().
 #pragma once
 
+#include "virtio/core/queue_turn.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/virtio_device.h"
 #include "vmm/base/byte_stream.h"
@@ -66,7 +67,7 @@ class VirtioConsole final : public VirtioDevice, private ByteSink {
     bool pop(SplitQueue& queue, DescriptorChain& chain) noexcept;
     void fail(std::string_view reason) noexcept;
     void transmit() noexcept;
-    bool transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept;
+    Served transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept;
     void publish(unsigned index) noexcept;
 
     ByteStream& stream_;

@@ -11,6 +11,8 @@
 //     } while (queue.enable_notifications());
 //     if (queue.publish()) notifier.queue_used(index);
 //
+// queue_turn.h is this loop, for devices that serve one chain after the other.
+//
 // The rings belong to a driver that may be hostile: every index and descriptor is read once and
 // checked. A chain that breaks the rules yields Pop::broken, and the device asks for a reset.
 //

@@ -189,45 +189,27 @@ void VirtioNet::publish(unsigned index) noexcept {
 
 void VirtioNet::transmit() noexcept {
     SplitQueue& queue = active_->queues[transmit_queue];
-    unsigned left = queue.size();
-    bool more = true;
-    while (more && !failed_ && left != 0) {
-        queue.disable_notifications();
-        DescriptorChain chain;
-        while (left != 0 && pop(queue, chain)) {
-            --left;
-            if (!transmit_chain(queue, chain)) {
-                // Over the limit, or the host is full: the timer or room_again() goes on. Kicks
-                // until then change nothing.
-                queue.undo_pop();
-                publish(transmit_queue);
-                return;
-            }
-            if (failed_)
-                break;
-        }
-        more = !failed_ && queue.enable_notifications();
-    }
-    if (more && !failed_)
-        active_->notifier.queue_again(transmit_queue);
-    publish(transmit_queue);
+    take_turn(
+        queue, transmit_queue, active_->notifier, segments_, queue.size(),
+        [&](const DescriptorChain& chain) { return transmit_chain(queue, chain); },
+        [this](std::string_view reason) { fail(reason); });
 }
 
-/// False when it has to wait.
-bool VirtioNet::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
+/// It waits when it is over the limit or the host is full: for the timer or room_again().
+Served VirtioNet::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
     if (chain.readable_bytes < header::size_bytes) {
         counts_.tx_malformed.add();
         fail("a frame shorter than its header");
-        return true;
+        return Served::failed;
     }
     const bool sendable = chain.readable_bytes >= header::size_bytes + ethernet_header_bytes &&
                           chain.readable_bytes <= NetBackend::max_frame_bytes;
     if (sendable && !send(chain))
-        return false;
+        return Served::wait;
     if (!sendable)
         counts_.tx_malformed.add();
     queue.push_used(chain.head, 0);
-    return true;
+    return Served::done;
 }
 
 bool VirtioNet::send(const DescriptorChain& frame) noexcept {
@@ -242,29 +224,22 @@ bool VirtioNet::send(const DescriptorChain& frame) noexcept {
 
 void VirtioNet::control() noexcept {
     SplitQueue& queue = active_->queues[control_queue];
-    unsigned left = queue.size();
-    bool more = true;
-    while (more && !failed_ && left != 0) {
-        DescriptorChain chain;
-        while (left != 0 && pop(queue, chain)) {
-            --left;
-            if (chain.writable.empty()) {
-                fail("a control command without room for the answer");
-                break;
-            }
-            std::array<std::byte, max_command_bytes> command;
-            const std::size_t size = copy_from_segments(chain.readable, 0, command);
-            const bool is_whole = chain.readable_bytes == size;
-            const bool ok = is_whole && execute(std::span(command).first(size));
-            const std::byte answer{ok ? control_ok : control_error};
-            copy_to_segments(chain.writable, 0, {&answer, 1});
-            queue.push_used(chain.head, 1);
+    const auto serve = [&](const DescriptorChain& chain) {
+        if (chain.writable.empty()) {
+            fail("a control command without room for the answer");
+            return Served::failed;
         }
-        more = !failed_ && queue.enable_notifications();
-    }
-    if (more && !failed_)
-        active_->notifier.queue_again(control_queue);
-    publish(control_queue);
+        std::array<std::byte, max_command_bytes> command;
+        const std::size_t size = copy_from_segments(chain.readable, 0, command);
+        const bool is_whole = chain.readable_bytes == size;
+        const bool ok = is_whole && execute(std::span(command).first(size));
+        const std::byte answer{ok ? control_ok : control_error};
+        copy_to_segments(chain.writable, 0, {&answer, 1});
+        queue.push_used(chain.head, 1);
+        return Served::done;
+    };
+    take_turn(queue, control_queue, active_->notifier, segments_, queue.size(), serve,
+              [this](std::string_view reason) { fail(reason); });
 }
 
 bool VirtioNet::execute(ByteView command) noexcept {

@@ -16,6 +16,7 @@
 
 #include "virtio/backend/net_backend.h"
 #include "virtio/core/counter.h"
+#include "virtio/core/queue_turn.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
@@ -106,7 +107,7 @@ class VirtioNet final : public VirtioDevice, private NetClient {
     Delivery deliver(SplitQueue& queue) noexcept;
 
     void transmit() noexcept;
-    bool transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept;
+    Served transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept;
     bool send(const DescriptorChain& frame) noexcept;
     void control() noexcept;
     bool execute(ByteView command) noexcept;

@@ -73,52 +73,34 @@ void VirtioRng::limit_passed() noexcept {
 
 void VirtioRng::process_queue(unsigned index) noexcept {
     SplitQueue& queue = active_->queues[index];
-    unsigned left = chains_a_turn;
-    bool more = true;
-    while (more && left != 0) {
-        queue.disable_notifications();
-        DescriptorChain chain;
-        while (left != 0) {
-            const SplitQueue::Pop pop = queue.pop(segments_, chain);
-            if (pop == SplitQueue::Pop::empty)
-                break;
-            if (pop == SplitQueue::Pop::broken) {
-                counts_.broken.add();
-                active_->notifier.needs_reset(queue.error());
-                return;
-            }
-            if (chain.writable.empty()) {
-                counts_.broken.add();
-                active_->notifier.needs_reset("an entropy buffer that can't be written");
-                return;
-            }
-            const std::uint64_t wanted =
-                std::min<std::uint64_t>(chain.writable_bytes, max_fill_bytes);
-            if (!throttle_.admit(wanted, 1)) {
-                // The timer goes on here; kicks until then change nothing.
-                queue.undo_pop();
-                publish();
-                return;
-            }
-            const std::uint32_t filled = fill_random(chain.writable);
-            throttle_.charge(filled, 1);
-            counts_.buffers.add();
-            counts_.bytes.add(filled);
-            if (filled != wanted)
-                counts_.host_fails.add();
-            queue.push_used(chain.head, filled);
-            --left;
-        }
-        more = queue.enable_notifications();
-    }
-    if (more)
-        active_->notifier.queue_again(index);
-    publish();
+    take_turn(
+        queue, index, active_->notifier, segments_, chains_a_turn,
+        [&](const DescriptorChain& chain) { return fill(queue, chain); },
+        [this](std::string_view reason) { fail(reason); });
 }
 
-void VirtioRng::publish() noexcept {
-    if (active_->queues[0].publish())
-        active_->notifier.queue_used(0);
+void VirtioRng::fail(std::string_view reason) noexcept {
+    counts_.broken.add();
+    active_->notifier.needs_reset(reason);
+}
+
+/// It waits for the limit's timer.
+Served VirtioRng::fill(SplitQueue& queue, const DescriptorChain& chain) noexcept {
+    if (chain.writable.empty()) {
+        fail("an entropy buffer that can't be written");
+        return Served::failed;
+    }
+    const std::uint64_t wanted = std::min<std::uint64_t>(chain.writable_bytes, max_fill_bytes);
+    if (!throttle_.admit(wanted, 1))
+        return Served::wait;
+    const std::uint32_t filled = fill_random(chain.writable);
+    throttle_.charge(filled, 1);
+    counts_.buffers.add();
+    counts_.bytes.add(filled);
+    if (filled != wanted)
+        counts_.host_fails.add();
+    queue.push_used(chain.head, filled);
+    return Served::done;
 }
 
 VirtioDevice::Counters VirtioRng::counters() const {

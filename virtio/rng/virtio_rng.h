@@ -9,6 +9,7 @@
 #pragma once
 
 #include "virtio/core/counter.h"
+#include "virtio/core/queue_turn.h"
 #include "virtio/core/split_queue.h"
 #include "virtio/core/throttle.h"
 #include "virtio/core/virtio_device.h"
@@ -56,7 +57,8 @@ class VirtioRng final : public VirtioDevice {
 
   private:
     void limit_passed() noexcept;
-    void publish() noexcept;
+    Served fill(SplitQueue& queue, const DescriptorChain& chain) noexcept;
+    void fail(std::string_view reason) noexcept;
 
     std::optional<VirtioActivation> active_;
     std::array<iovec, 64> segments_{};

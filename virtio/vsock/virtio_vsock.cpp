@@ -1,6 +1,7 @@
 #include "virtio/vsock/virtio_vsock.h"
 
 #include "virtio/core/config_space.h"
+#include "virtio/core/queue_turn.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
@@ -167,26 +168,16 @@ bool VirtioVsock::receive_packet(SplitQueue& queue) noexcept {
 
 void VirtioVsock::transmit() noexcept {
     SplitQueue& queue = active_->queues[transmit_queue];
-    unsigned left = queue.size();
-    bool more = true;
-    while (more && !failed_ && left != 0) {
-        queue.disable_notifications();
-        DescriptorChain chain;
-        while (left != 0 && !failed_ && host_.takes_packets() && pop(queue, chain)) {
-            --left;
-            transmit_chain(queue, chain);
+    const auto serve = [&](const DescriptorChain& chain) {
+        if (!host_.takes_packets()) {
+            transmit_waits_ = true; // for receive()
+            return Served::wait;
         }
-        if (!failed_ && !host_.takes_packets()) {
-            // receive() goes on; kicks until then change nothing.
-            transmit_waits_ = true;
-            publish(transmit_queue);
-            return;
-        }
-        more = !failed_ && queue.enable_notifications();
-    }
-    if (more && !failed_)
-        active_->notifier.queue_again(transmit_queue);
-    publish(transmit_queue);
+        transmit_chain(queue, chain);
+        return failed_ ? Served::failed : Served::done;
+    };
+    take_turn(queue, transmit_queue, active_->notifier, segments_, queue.size(), serve,
+              [this](std::string_view reason) { fail(reason); });
 }
 
 void VirtioVsock::transmit_chain(SplitQueue& queue, const DescriptorChain& chain) noexcept {
