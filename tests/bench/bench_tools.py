@@ -43,10 +43,10 @@ def assets():
 class Stage:
     """A folder with copies of all that is measured: in the lab it is memory."""
 
-    def __init__(self, options):
+    def __init__(self, options, wants_assets=True):
         self.folder = tempfile.mkdtemp(prefix=program_name + ".")
         self.options = options
-        self.assets = assets()
+        self.assets = assets() if wants_assets else {}
 
     def path(self, name):
         return os.path.join(self.folder, name)
