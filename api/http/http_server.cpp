@@ -94,13 +94,15 @@ void HttpServer::Core::start() {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-        thread_ = std::thread([this] { run(); });
+        thread_ = std::thread([this] {
+            ::pthread_setname_np(::pthread_self(), "api");
+            run();
+        });
     } catch (const std::exception&) {
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         throw;
     }
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    ::pthread_setname_np(thread_.native_handle(), "api");
 }
 
 void HttpServer::Core::stop() noexcept {

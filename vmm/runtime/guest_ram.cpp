@@ -4,6 +4,7 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
@@ -31,7 +32,11 @@ void* map_like(Gpa base, std::size_t size_bytes) {
         ::munmap(mapped, before);
     if (before != large_page_bytes)
         ::munmap(memory + size_bytes, large_page_bytes - before);
-    ::madvise(memory, size_bytes, MADV_HUGEPAGE); // a host without them serves small pages
+    // The guest's first 2 MiB stay small pages: there are tables and entry code, of which little is
+    // ever touched, and a large page would be zeroed whole before the first instruction.
+    const std::size_t small = base.value == 0 ? std::min(size_bytes, large_page_bytes) : 0;
+    // A host without them serves small pages.
+    ::madvise(memory + small, size_bytes - small, MADV_HUGEPAGE);
     return memory;
 }
 

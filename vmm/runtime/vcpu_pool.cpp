@@ -1,10 +1,10 @@
 #include "vmm/runtime/vcpu_pool.h"
 
 #include "vmm/base/error.h"
-#include "vmm/base/text.h"
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include <pthread.h>
@@ -49,7 +49,6 @@ void VcpuPool::start(std::vector<std::unique_ptr<Vcpu>> vcpus) {
         threads_.emplace_back([this, &target = *vcpu, &counters = *counters_[threads_.size()]] {
             thread_main(target, counters);
         });
-        ::pthread_setname_np(threads_.back().native_handle(), cat("vcpu", vcpu->index()).c_str());
     }
 }
 
@@ -163,6 +162,9 @@ ExitCounts VcpuPool::exit_counts() const noexcept {
 }
 
 void VcpuPool::thread_main(Vcpu& vcpu, Counters& counters) noexcept {
+    char name[16];
+    std::snprintf(name, sizeof name, "vcpu%u", vcpu.index());
+    ::pthread_setname_np(::pthread_self(), name);
     if (!rest(vcpu))
         return;
     for (;;) {

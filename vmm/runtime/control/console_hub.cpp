@@ -52,7 +52,7 @@ std::size_t ConsoleHub::write(ByteView bytes) noexcept {
         for (std::size_t done = skipped; done < taken;) {
             const std::size_t at = (written_ + done) % tail_bytes;
             const std::size_t run = std::min(taken - done, tail_bytes - at);
-            std::memcpy(tail_.data() + at, bytes.data() + done, run);
+            std::memcpy(tail_.get() + at, bytes.data() + done, run);
             done += run;
         }
         written_ += taken;
@@ -171,7 +171,7 @@ void ConsoleHub::tell_readers() {
             for (std::uint64_t at = std::max(reader.next, oldest); at < written_;) {
                 const std::size_t offset = at % tail_bytes;
                 const std::size_t run = std::min<std::uint64_t>(written_ - at, tail_bytes - offset);
-                news.append(tail_.data() + offset, run);
+                news.append(tail_.get() + offset, run);
                 at += run;
             }
             reader.next = written_;

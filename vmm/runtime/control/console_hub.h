@@ -16,7 +16,6 @@
 #include "vmm/base/unique_fd.h"
 #include "vmm/runtime/streams/byte_ring.h"
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <list>
@@ -77,7 +76,8 @@ class ConsoleHub final : public ByteStream, private ByteSink {
     ByteSink* sink_ = nullptr;
 
     std::mutex mutex_; ///< a leaf; guards what follows
-    std::array<char, tail_bytes> tail_{};
+    /// Not written before the guest writes: most consoles say little.
+    const std::unique_ptr<char[]> tail_ = std::make_unique_for_overwrite<char[]>(tail_bytes);
     std::uint64_t written_ = 0; ///< bytes since power-on, the newest of them in tail_
     ByteRing typed_{typed_bytes};
     bool woken_ = false;

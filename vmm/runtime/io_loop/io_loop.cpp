@@ -55,8 +55,11 @@ IoLoop::~IoLoop() {
 }
 
 void IoLoop::start() {
-    thread_ = std::thread([this] { run(); });
-    ::pthread_setname_np(thread_.native_handle(), "io");
+    thread_ = std::thread([this] {
+        // By the thread itself this is one call; by another it is a file of /proc.
+        ::pthread_setname_np(::pthread_self(), "io");
+        run();
+    });
 }
 
 void IoLoop::stop() noexcept {
