@@ -115,6 +115,9 @@ TEST_CASE("lines are what a terminal would show, without escape sequences", "[ti
                    "c\x1b[?7l\x1b[2J\x1b[0mSeaBIOS  \n") == std::vector<std::string>{"SeaBIOS"});
     CHECK(lines_of("left\x1b[5;10Hright\x1b[1mer\x1b[2J") ==
           std::vector<std::string>{"left", "righter"});
+    CHECK(lines_of("\x1b[07;01HGRUB\x1b[07;05H sp\x1b[07;08Heaks\n\x1b[8;1Hmore\x1b[Htop") ==
+          std::vector<std::string>{"GRUB speaks", "more", "top"});
+    CHECK(lines_of("\x1b[99999999999999999999Ha\x1b[;;Hb") == std::vector<std::string>{"a", "b"});
     CHECK(lines_of("a\tb\a\b\x7f"
                    "c\n") == std::vector<std::string>{"a bc"});
     CHECK(lines_of("\x1b[") == std::vector<std::string>{});

@@ -1,5 +1,6 @@
 #include "vmm/runtime/timeline/line_cutter.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace coldstart {
@@ -12,8 +13,10 @@ bool LineCutter::feed(char byte) noexcept {
     }
     if (state_ != State::text)
         return feed_sequence(byte);
-    if (byte == '\n')
+    if (byte == '\n') {
+        row_ += row_ != 0 ? 1 : 0;
         return end_line();
+    }
     const bool visible = static_cast<unsigned char>(byte) >= ' ' && byte != del;
     if (!visible && byte != '\t')
         return false;
@@ -28,12 +31,26 @@ bool LineCutter::feed_sequence(char byte) noexcept {
     if (state_ == State::escape) {
         constexpr char full_reset = 'c';
         state_ = byte == '[' ? State::sequence : State::text;
+        parameter_ = 0;
+        parameter_is_whole_ = false;
         return byte == full_reset && end_line();
     }
-    if (byte < '@')
+    if (byte < '@') {
+        const bool digit = byte >= '0' && byte <= '9';
+        parameter_is_whole_ = parameter_is_whole_ || !digit;
+        if (!parameter_is_whole_ && parameter_ < 1000)
+            parameter_ = parameter_ * 10 + static_cast<unsigned>(byte - '0');
         return false;
+    }
     state_ = State::text;
-    return (byte == 'H' || byte == 'f' || byte == 'J') && end_line();
+    if (byte == 'H' || byte == 'f')
+        return move_to_row(std::max(parameter_, 1u));
+    return byte == 'J' && end_line();
+}
+
+/// Some put the cursor before each piece of a line, or before each character.
+bool LineCutter::move_to_row(unsigned row) noexcept {
+    return std::exchange(row_, row) != row && end_line();
 }
 
 bool LineCutter::end_line() noexcept {

@@ -1,5 +1,5 @@
 // Lines of text out of what a guest writes to a terminal, byte by byte. Escape sequences and
-// control characters are left out; one that moves the cursor somewhere else or clears the screen
+// control characters are left out; one that moves the cursor to another row or clears the screen
 // ends a line as a newline does (ECMA-48: CUP, HVP, ED). Empty lines are no lines.
 //
 // Allocates nothing. Threads: one at a time.
@@ -29,11 +29,15 @@ class LineCutter {
     enum class State : unsigned char { text, escape, sequence };
 
     bool feed_sequence(char byte) noexcept;
+    bool move_to_row(unsigned row) noexcept;
 
     std::array<char, max_line_bytes> line_{};
     std::size_t pending_bytes_ = 0; ///< of line_, of the line that has begun
     std::size_t line_bytes_ = 0;    ///< of line_, of the line that was ended last
     State state_ = State::text;
+    unsigned parameter_ = 0; ///< the first one of the sequence under way
+    bool parameter_is_whole_ = false;
+    unsigned row_ = 0; ///< where the cursor was put, and went by newlines; 0: it never was
 };
 
 } // namespace coldstart
