@@ -162,6 +162,7 @@ struct VmConfig {
     bool keyboard = false;       ///< on board micro too: for Ctrl-Alt-Delete from the host
     std::string post_codes_path; ///< empty: POST codes are only counted
     std::string debugcon_path;
+    std::vector<std::string> timeline_paths; ///< .json or .html; empty: no file
     bool debug_exit = false;      ///< board pc: a port by which the guest chooses the exit status
     VgaKind vga = VgaKind::none;  ///< a display adapter, on board pc
     std::string vga_bios_path;    ///< empty: that of Debian's package seabios, where it is there

@@ -11,6 +11,7 @@ import time
 import zlib
 
 from harness import Running, Skip, coldstart, expect, expect_one_line, expect_status, test
+from timelines import check_timeline
 
 ROMS = {
     "rom_state": "the state of the boot processor at the reset vector",
@@ -114,7 +115,7 @@ def until(env, ready, *arguments):
     return result
 
 
-def boot_sector(env, *arguments):
+def seabios_stopped_at_sector(env, *arguments):
     """SeaBIOS until the boot sector has sent its POST code."""
     codes = env.write("codes", b"")
 
@@ -135,7 +136,7 @@ def read_text(path):
 @test("SeaBIOS starts the seed's MBR, whose line stands on the VGA screen", needs="kvm")
 def seed_mbr(env):
     png, text = env.path("screen.png"), env.path("screen.txt")
-    boot_sector(env, "--vga", "std", "--screenshot", png, "--screen-text", text, "--disk",
+    seabios_stopped_at_sector(env, "--vga", "std", "--screenshot", png, "--screen-text", text, "--disk",
                 f"path={asset(env, 'IMAGES', 'seed.img')},readonly=on")
     lines = read_text(text).splitlines()
     expect("Hello MBR" in lines, f"not on the screen: {lines}")
@@ -193,7 +194,7 @@ def boot_order(env):
                             ((f"path={first},bus=sata", f"path={second}"), "Hello one"),
                             ((f"path={first},bootindex=9", f"path={second},bus=sata,bootindex=0"),
                              "Hello two")):
-        result = boot_sector(env, "--disk", disks[0], "--disk", disks[1])
+        result = seabios_stopped_at_sector(env, "--disk", disks[0], "--disk", disks[1])
         expect(expected in result.out, f"{disks}: not '{expected}'", result)
 
 
@@ -269,9 +270,14 @@ def disk(env, name):
 
 @test("SeaBIOS, GRUB in the MBR, Debian, from a virtio disk and from a SATA disk", needs="linux")
 def seabios_grub(env):
-    result = seabios(env, "--disk", disk(env, "grub-mbr.img"), "--memory", "512M", "--cpus", "2")
+    timeline = env.path("grub.json")
+    result = seabios(env, "--disk", disk(env, "grub-mbr.img"), "--memory", "512M", "--cpus", "2",
+                     "--timeline", timeline)
     expect_debian(result, env, "cpus 2", "GRUB speaks", "block vda 200704", "acpi MCFG")
     expect("efi yes" not in result.out, "it thinks it is UEFI", result)
+    check_timeline(timeline, ["setup", "load", "firmware", "bootloader", "kernel", "init"],
+                   ["first_run", "pci_scan_end", "first_disk_read", "kernel_entry", "driver_ok",
+                    "init", "exited"], "firmware")
     result = seabios(env, "--disk", disk(env, "grub-mbr.img") + ",bus=sata", "--memory", "3G",
                      "--vga", "std")
     expect_debian(result, env, "cpus 1", "0x1234 0x1111 0x030000", "0x8086 0x2922 0x010601")
@@ -295,12 +301,16 @@ def firmware_kernel(env):
 
 @test("OVMF, GRUB in the ESP, Debian; UEFI variables outlive the run", needs="linux")
 def ovmf_grub(env):
-    store = env.path("vars.fd")
+    store, timeline = env.path("vars.fd"), env.path("ovmf.json")
     for cpus in (1, 2):
         result = run_firmware(env, asset(env, "OVMF_CODE"), "--nvram", store, "--nvram-template",
                               asset(env, "OVMF_VARS"), "--disk", disk(env, "grub-esp.img"),
-                              "--memory", "512M", "--cpus", cpus)
+                              "--memory", "512M", "--cpus", cpus, "--timeline", timeline)
         expect_debian(result, env, "efi yes", f"cpus {cpus}", "GRUB speaks")
+        check_timeline(timeline, ["setup", "load", "firmware", "bootloader", "kernel", "init"],
+                       ["first_run", "pci_scan_end", "driver_ok", "first_disk_read",
+                        "driver_reset", "efi_handover", "kernel_entry", "driver_ok", "init",
+                        "exited"], "firmware")
     with open(store, "rb") as kept, open(asset(env, "OVMF_VARS"), "rb") as template:
         expect(kept.read() != template.read(), "no variable was written")
 

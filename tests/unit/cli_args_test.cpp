@@ -287,7 +287,7 @@ TEST_CASE("flags that are unknown, twice, incomplete or not built are refused", 
     CHECK_THAT(run_refusal({"extra"}), Contains("unexpected argument 'extra'"));
     CHECK(run({"--cmdline=--quiet"}).config.command_line == "--quiet");
     CHECK_THAT(refusal({"run"}), StartsWith("run: nothing to boot"));
-    CHECK_THAT(run_refusal({"--timeline", "x"}), StartsWith("--timeline: not in this release yet"));
+    CHECK_THAT(run_refusal({"--timeline", "x"}), StartsWith("--timeline x: neither .json nor"));
 }
 
 TEST_CASE("firmware and kernels: what goes together", "[cli]") {
@@ -346,7 +346,7 @@ TEST_CASE("help fits 80 columns and shows what works and nothing else", "[cli]")
     }
     const std::string text = help_text("run");
     CHECK_THAT(text, Contains("--virtio-console") && Contains("--on-reboot"));
-    CHECK_THAT(text, Contains("--net tap=NAME|user") && !Contains("--timeline"));
+    CHECK_THAT(text, Contains("--net tap=NAME|user") && Contains("--timeline FILE.json|FILE.html"));
     // The texts name the default command line; it must be the real one.
     VmConfig config;
     std::istringstream words(guest_command_line(config));

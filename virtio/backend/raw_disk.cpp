@@ -9,6 +9,7 @@
 #include <cassert>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -41,7 +42,8 @@ RawDisk::RawDisk(const RawDiskOptions& options, Reactor& reactor)
                             options.replaces != nullptr ? options.replaces->file_.lock_fd.get()
                                                         : -1)),
       read_only_(options.read_only), cache_(options.cache),
-      engine_(make_engine(options, file_.fd.get(), depth)),
+      engine_(make_engine(options, file_.fd.get(), depth)), first_read_(options.milestones),
+      name_(options.name),
       // Half a megabyte of which most is never touched: not initialised on purpose.
       segments_(std::make_unique_for_overwrite<iovec[]>(depth * max_segments)),
       zeroes_(zeroes_bytes) {
@@ -83,6 +85,8 @@ void RawDisk::submit(const DiskRequest& request) noexcept {
     slot.segments = segment_space(request.tag).first(request.segments.size());
     std::copy(request.segments.begin(), request.segments.end(), slot.segments.begin());
     slot.stage = first_stage(request, slot);
+    if (request.operation == DiskOperation::read && first_read_ != nullptr)
+        std::exchange(first_read_, nullptr)->reached(Milestone::first_disk_read, name_);
     ++in_flight_;
     proceed(request.tag);
 }

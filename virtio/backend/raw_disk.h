@@ -15,6 +15,7 @@
 #include "virtio/backend/io_engine.h"
 #include "virtio/backend/pages.h"
 #include "vmm/base/disk_image.h"
+#include "vmm/base/milestone.h"
 #include "vmm/base/reactor.h"
 
 #include <array>
@@ -44,6 +45,9 @@ struct RawDiskOptions {
     /// The disk that this one is to replace, as read-only as this one: both may be open on one
     /// file for a while. For the construction only.
     const RawDisk* replaces = nullptr;
+    /// Who hears of the first read, as of `name`; outlives the disk.
+    MilestoneSink* milestones = &no_milestones();
+    std::string name = {};
 };
 
 class RawDisk final : public DiskImage {
@@ -116,6 +120,8 @@ class RawDisk final : public DiskImage {
     bool read_only_;
     DiskCacheMode cache_;
     std::unique_ptr<IoEngine> engine_;
+    MilestoneSink* first_read_; ///< nullptr once it was told
+    const std::string name_;
 
     std::array<Slot, depth> slots_{};
     std::unique_ptr<iovec[]> segments_; ///< max_segments for each slot

@@ -38,6 +38,8 @@ bool VirtioState::features_acceptable() const noexcept {
 
 void VirtioState::write_status(std::uint8_t value) noexcept {
     if (value == 0) {
+        if (active_)
+            milestones_->reached(Milestone::driver_reset, name_);
         reset();
         return;
     }
@@ -51,10 +53,13 @@ void VirtioState::write_status(std::uint8_t value) noexcept {
     added &= acknowledge | driver | features_ok | driver_ok | failed;
     status_.fetch_or(added, std::memory_order_acq_rel);
 
-    if ((added & failed) != 0)
+    if ((added & failed) != 0) {
         deactivate();
-    else if ((added & driver_ok) != 0)
+    } else if ((added & driver_ok) != 0) {
         activate();
+        if (active_)
+            milestones_->reached(Milestone::driver_ok, name_);
+    }
 }
 
 void VirtioState::activate() noexcept {

@@ -14,9 +14,12 @@
 #include "virtio/core/split_queue.h"
 #include "virtio/core/virtio_device.h"
 #include "vmm/base/log.h"
+#include "vmm/base/milestone.h"
 
 #include <atomic>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace coldstart {
@@ -44,6 +47,13 @@ class VirtioState final : public VirtioNotifier {
     std::uint32_t device_features(std::uint32_t word) const noexcept;
     std::uint32_t driver_features(std::uint32_t word) const noexcept;
     void set_driver_features(std::uint32_t word, std::uint32_t bits) noexcept;
+
+    /// Who hears, as of `name`, when a driver is ready and when it resets the device after that.
+    /// Before the guest runs; `milestones` outlives the state.
+    void tell_milestones(MilestoneSink& milestones, std::string name) noexcept {
+        milestones_ = &milestones;
+        name_ = std::move(name);
+    }
 
     std::uint8_t status() const noexcept { return status_.load(std::memory_order_acquire); }
     /// The driver writes the status; zero resets the device before it returns.
@@ -95,6 +105,8 @@ class VirtioState final : public VirtioNotifier {
     std::uint64_t accepted_ = 0; ///< driver features
     bool active_ = false;
     bool paused_ = false;
+    MilestoneSink* milestones_ = &no_milestones();
+    std::string name_;
     LogLimiter complaints_;
 };
 

@@ -7,6 +7,7 @@
 #include "vmm/cli/flag_table.h"
 #include "vmm/cli/flag_values.h"
 #include "vmm/cli/run_checks.h"
+#include "vmm/cli/timeline_flag.h"
 
 #include <algorithm>
 #include <utility>
@@ -23,10 +24,6 @@ constexpr Value consoles = "Consoles";
 constexpr Value life = "How the run ends";
 constexpr Value outside = "Control from outside";
 constexpr Value diagnostics = "Diagnostics";
-
-constexpr FlagSpec not_yet(Value name) {
-    return {.name = name, .available = Available::later};
-}
 
 void store_boot(CommandDraft& draft, const FlagSpec&, Value value) {
     draft.run.config.boot = value == "linux"      ? BootMode::linux64
@@ -279,6 +276,10 @@ constexpr FlagSpec run_flags[] = {
      .kind = ValueKind::file,
      .help = "write what the guest sends to port 0x80, with the time of each",
      .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.config.post_codes_path = v; }},
+    timeline_flag(diagnostics,
+                  [](CommandDraft& d, const FlagSpec&, Value v) {
+                      d.run.config.timeline_paths.push_back(checked_timeline_path(v));
+                  }),
     {.group = diagnostics,
      .name = "--log-level",
      .value = "LEVEL",
@@ -319,7 +320,6 @@ constexpr FlagSpec run_flags[] = {
      .early = true,
      .store = [](CommandDraft& d, const FlagSpec&,
                  Value v) { d.run.requests = apply_config_file(std::string(v), d.run.config); }},
-    not_yet("--timeline"),
 };
 
 } // namespace

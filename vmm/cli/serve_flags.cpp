@@ -2,6 +2,7 @@
 #include "vmm/base/text.h"
 #include "vmm/cli/config_flag.h"
 #include "vmm/cli/flag_table.h"
+#include "vmm/cli/timeline_flag.h"
 
 #include <limits>
 
@@ -101,6 +102,10 @@ constexpr FlagSpec serve_flags[] = {
              d.serve.metadata_limit_bytes =
                  whole_number(f, v, std::numeric_limits<std::uint32_t>::max());
          }},
+    timeline_flag(diagnostics,
+                  [](CommandDraft& d, const FlagSpec&, Value v) {
+                      d.serve.config.timeline_paths.push_back(checked_timeline_path(v));
+                  }),
     {.group = diagnostics,
      .name = "--log-level",
      .value = "LEVEL",

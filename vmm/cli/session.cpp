@@ -5,19 +5,21 @@
 #include "api/http/unix_socket.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
+#include "vmm/base/monotonic.h"
 #include "vmm/base/text.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/cli/display/terminal_display.h"
 #include "vmm/cli/escape_filter.h"
+#include "vmm/cli/front.h"
 #include "vmm/cli/terminal.h"
 #include "vmm/runtime/control/machine_controller.h"
 #include "vmm/runtime/screen/png.h"
+#include "vmm/runtime/timeline/timeline_file.h"
 
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <fstream>
 #include <utility>
 
@@ -27,13 +29,6 @@
 
 namespace coldstart {
 namespace {
-
-std::uint64_t monotonic_ns() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-           static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 /// TERM, INT and HUP as events of the host's loop: the first presses the power button or stops the
 /// machine, the next stops it. QUIT stops it at once.
@@ -232,7 +227,8 @@ std::string_view end_name(EndReason reason) noexcept {
 }
 
 int run_session(SessionOptions options) {
-    const std::uint64_t start_ns = monotonic_ns();
+    const ProcessStart start = process_start();
+    const TimelineFiles timeline(options.config.timeline_paths, start);
     const auto deadline = deadline_of(options.config, std::chrono::steady_clock::now());
     set_log_name(options.config.id);
     ignore_write_signals();
@@ -247,7 +243,9 @@ int run_session(SessionOptions options) {
     IoLoop host_loop;
     MachineController machine(
         options.config, host_loop,
-        {.start_ns = start_ns,
+        {.start_ns = start.time_ns,
+         .timeline = timeline.wanted() ? TimelineRecorder::Extent::everything
+                                       : TimelineRecorder::Extent::milestones,
          .metadata_limit_bytes = options.metadata_limit_bytes,
          .read_stdin = read_stdin,
          .terminal_keys = keys.filter(),
@@ -282,16 +280,30 @@ int run_session(SessionOptions options) {
         server.emplace(options.api, machine);
         machine.api_listens();
     }
-    const RunEnd end = machine.run(options.start_at_once ? MachineController::Begin::at_once
-                                                         : MachineController::Begin::when_asked,
-                                   deadline);
+    const auto write_timeline = [&](std::string reason, int status, std::uint64_t time_ns) {
+        if (timeline.wanted())
+            timeline.write(machine.config(), machine.timeline(),
+                           {std::move(reason), status, time_ns});
+    };
+    RunEnd end;
+    try {
+        end = machine.run(options.start_at_once ? MachineController::Begin::at_once
+                                                : MachineController::Begin::when_asked,
+                          deadline);
+    } catch (const Error& error) {
+        write_timeline(error.what(), exit_status::host_failed, monotonic_ns());
+        throw;
+    }
+    const std::uint64_t end_ns = monotonic_ns();
     if (const Screen* screen = machine.screen())
         save_screen(*screen, options.config);
     if (display)
         display->end();
     raw.reset();
     const int status = options.exit_status(end);
-    machine.tell_exit(status, std::string(end_name(end.reason)));
+    const std::string reason(end_name(end.reason));
+    machine.tell_exit(status, reason);
+    write_timeline(reason, status, end_ns);
     signals.end();
     server.reset();
     host_loop.stop();

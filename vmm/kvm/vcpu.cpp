@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <sys/ioctl.h>
@@ -158,13 +159,19 @@ void Vcpu::set_entry_state(const EntryState& entry) {
         throw system_error(cat("vCPU ", index_, ": KVM_SET_REGS"), errno);
 }
 
+void Vcpu::watch_boot(std::shared_ptr<MsrWatch> msrs, MilestoneSink& milestones) {
+    watch_ = std::make_unique<BootWatch>(fd(), index_ == 0, std::move(msrs), milestones);
+}
+
 ExitKind Vcpu::run() noexcept {
-    if (::ioctl(fd(), KVM_RUN, 0) < 0) {
-        run_errno_ = errno;
-        // EAGAIN: an application processor that waits for its start-up message was woken.
-        return run_errno_ == EINTR || run_errno_ == EAGAIN ? ExitKind::interrupted
-                                                           : ExitKind::failure;
-    }
+    do {
+        if (::ioctl(fd(), KVM_RUN, 0) < 0) {
+            run_errno_ = errno;
+            // EAGAIN: an application processor that waits for its start-up message was woken.
+            return run_errno_ == EINTR || run_errno_ == EAGAIN ? ExitKind::interrupted
+                                                               : ExitKind::failure;
+        }
+    } while (watch_ != nullptr && watch_->took(*area_));
     run_errno_ = 0;
     return decode_exit();
 }

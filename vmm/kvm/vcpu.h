@@ -9,10 +9,12 @@
 #include "vmm/base/entry_state.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/unique_fd.h"
+#include "vmm/kvm/boot_watch.h"
 #include "vmm/kvm/cpuid.h"
 #include "vmm/kvm/vm.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -62,6 +64,9 @@ class Vcpu {
     /// The state of the boot processor. EntryMode::reset leaves KVM's reset state as it is.
     void set_entry_state(const EntryState& entry);
 
+    /// Tells `milestones` of steps that cause no exit by themselves; before the first run().
+    void watch_boot(std::shared_ptr<MsrWatch> msrs, MilestoneSink& milestones);
+
     /// Enters the guest until something is to be done. Never throws, allocates or logs. With an
     /// exit requested it first completes the access of the last exit (api.rst, KVM_RUN), which
     /// can ask for another access; `interrupted` means that nothing is pending any more.
@@ -96,6 +101,7 @@ class Vcpu {
     kvm_run* area_ = nullptr;
     GuestAccess access_;
     int run_errno_ = 0;
+    std::unique_ptr<BootWatch> watch_; ///< none: nobody wants to know
 };
 
 } // namespace coldstart

@@ -183,12 +183,15 @@ std::unique_ptr<Device> make_ahci(const BoardDevice& entry, const DeviceHost& ho
         const DiskConfig& disk = host.config.disks[i];
         if (disk.bus != DiskBus::sata)
             continue;
-        drives.push_back(std::make_unique<AtaDisk>(open_disk_image(disk, host.reactor),
+        drives.push_back(std::make_unique<AtaDisk>(open_disk_image(host, i),
                                                    disk.serial.empty() ? disk_name(host.config, i)
                                                                        : disk.serial));
     }
     if (!host.config.cdrom_path.empty()) {
-        const RawDiskOptions image{.path = host.config.cdrom_path, .read_only = true};
+        const RawDiskOptions image{.path = host.config.cdrom_path,
+                                   .read_only = true,
+                                   .milestones = host.milestones,
+                                   .name = "cdrom"};
         drives.push_back(
             std::make_unique<AtapiDrive>(std::make_unique<RawDisk>(image, host.reactor), "cdrom"));
     }
@@ -263,21 +266,25 @@ std::unique_ptr<VirtioDevice> make_virtio(const BoardDevice& entry, const Device
 }
 
 std::unique_ptr<Device> make_virtio_mmio(const BoardDevice& entry, const DeviceHost& host) {
-    return std::make_unique<VirtioMmioDevice>(make_virtio(entry, host), host.memory,
-                                              line(entry, host), host.reactor);
+    auto device = std::make_unique<VirtioMmioDevice>(make_virtio(entry, host), host.memory,
+                                                     line(entry, host), host.reactor);
+    device->tell_milestones(*host.milestones, entry.id);
+    return device;
 }
 
 std::unique_ptr<Device> make_virtio_pci(const BoardDevice& entry, const DeviceHost& host) {
     const std::vector<std::byte> rom = entry.function == "virtio-net"
                                            ? read_net_rom(host.config.nets.at(entry.unit))
                                            : std::vector<std::byte>();
-    return std::make_unique<VirtioPciDevice>(make_virtio(entry, host),
-                                             VirtioPciHost{.memory = host.memory,
-                                                           .reactor = host.reactor,
-                                                           .placer = host.placer,
-                                                           .msis = host.msis,
-                                                           .intx = &line(entry, host)},
-                                             rom);
+    auto device = std::make_unique<VirtioPciDevice>(make_virtio(entry, host),
+                                                    VirtioPciHost{.memory = host.memory,
+                                                                  .reactor = host.reactor,
+                                                                  .placer = host.placer,
+                                                                  .msis = host.msis,
+                                                                  .intx = &line(entry, host)},
+                                                    rom);
+    device->tell_milestones(*host.milestones, entry.id);
+    return device;
 }
 
 // One line a device, so that two branches that add one do not meet.

@@ -5,6 +5,7 @@
 
 #include "api/command/vm_config.h"
 #include "devices/core/device.h"
+#include "vmm/base/milestone.h"
 #include "vmm/machine/board.h"
 
 #include <functional>
@@ -48,6 +49,7 @@ struct DeviceHost {
     PciBus& pci; ///< a function's own address comes with the board's entry
     PostCodeSink* post_codes = nullptr;
     ReadinessSink* readiness = nullptr;
+    MilestoneSink* milestones = &no_milestones();
     std::span<std::byte> firmware = {}; ///< whole pages that end at 4 GiB; empty: none
     const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing
     ByteStream* stream = nullptr;       ///< there whenever the board's entry names one

@@ -29,8 +29,11 @@ RawDiskOptions image_of(const DiskConfig& disk) {
 
 } // namespace
 
-std::unique_ptr<DiskImage> open_disk_image(const DiskConfig& disk, Reactor& reactor) {
-    return std::make_unique<RawDisk>(image_of(disk), reactor);
+std::unique_ptr<DiskImage> open_disk_image(const DeviceHost& host, std::size_t index) {
+    RawDiskOptions options = image_of(host.config.disks.at(index));
+    options.milestones = host.milestones;
+    options.name = disk_device_id(host.config, index);
+    return std::make_unique<RawDisk>(options, host.reactor);
 }
 
 std::unique_ptr<VirtioDevice> make_virtio_blk(const BoardDevice& entry, const DeviceHost& host) {
@@ -39,7 +42,7 @@ std::unique_ptr<VirtioDevice> make_virtio_blk(const BoardDevice& entry, const De
     options.serial = disk.serial.empty() ? disk_name(host.config, entry.unit) : disk.serial;
     options.clock = &host.clock;
     options.limit = rate_limit_of(disk.limiter);
-    return std::make_unique<VirtioBlk>(open_disk_image(disk, host.reactor), options);
+    return std::make_unique<VirtioBlk>(open_disk_image(host, entry.unit), options);
 }
 
 void change_disk_image(VirtioBlk& device, const DiskConfig& disk, Reactor& reactor) {

@@ -4,6 +4,7 @@
 
 #include "vmm/machine/catalogue.h"
 
+#include <cstddef>
 #include <memory>
 
 namespace coldstart {
@@ -12,8 +13,8 @@ class DiskImage;
 class VirtioBlk;
 class VirtioDevice;
 
-/// Throws Error when the image can't be used.
-std::unique_ptr<DiskImage> open_disk_image(const DiskConfig& disk, Reactor& reactor);
+/// The image of disk `index` of the configuration. Throws Error when it can't be used.
+std::unique_ptr<DiskImage> open_disk_image(const DeviceHost& host, std::size_t index);
 
 /// Throws Error when the image can't be used.
 std::unique_ptr<VirtioDevice> make_virtio_blk(const BoardDevice& entry, const DeviceHost& host);

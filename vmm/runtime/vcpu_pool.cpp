@@ -26,8 +26,9 @@ void install_kick_handler() {
 
 } // namespace
 
-VcpuPool::VcpuPool(Bus& bus, const GuestMemory& memory, StopHandler on_stop)
-    : bus_(bus), memory_(memory), on_stop_(std::move(on_stop)) {
+VcpuPool::VcpuPool(Bus& bus, const GuestMemory& memory, MilestoneSink& milestones,
+                   StopHandler on_stop)
+    : bus_(bus), memory_(memory), milestones_(milestones), on_stop_(std::move(on_stop)) {
     install_kick_handler();
 }
 
@@ -167,6 +168,8 @@ void VcpuPool::thread_main(Vcpu& vcpu, Counters& counters) noexcept {
     ::pthread_setname_np(::pthread_self(), name);
     if (!rest(vcpu))
         return;
+    if (vcpu.index() == 0)
+        milestones_.reached(Milestone::first_run);
     for (;;) {
         const ExitKind kind = vcpu.run();
         switch (kind) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "vmm/base/guest_memory.h"
+#include "vmm/base/milestone.h"
 #include "vmm/kvm/vcpu.h"
 #include "vmm/machine/bus.h"
 
@@ -39,8 +40,8 @@ class VcpuPool {
   public:
     using StopHandler = std::function<void(VcpuStop)>;
 
-    /// `on_stop` is called on a vCPU's thread, which then parks for good.
-    VcpuPool(Bus& bus, const GuestMemory& memory, StopHandler on_stop);
+    /// `on_stop` is called on a vCPU's thread, which then parks for good. The rest outlives it.
+    VcpuPool(Bus& bus, const GuestMemory& memory, MilestoneSink& milestones, StopHandler on_stop);
     ~VcpuPool();
 
     /// Takes over `vcpus`, set up and not yet run, and starts their threads, parked.
@@ -87,6 +88,7 @@ class VcpuPool {
 
     Bus& bus_;
     const GuestMemory& memory_;
+    MilestoneSink& milestones_;
     StopHandler on_stop_;
 
     std::mutex mutex_;

@@ -10,6 +10,22 @@
 #include <thread>
 
 namespace coldstart {
+namespace {
+
+/// By which way a guest is entered, as a timeline has it.
+std::string_view boot_name(const EntryState& entry) noexcept {
+    switch (entry.mode) {
+    case EntryMode::protected32:
+        return "pvh";
+    case EntryMode::long64:
+        return "linux";
+    case EntryMode::reset:
+        break;
+    }
+    return "firmware";
+}
+
+} // namespace
 
 /// The devices' wishes: noted, and no vCPU goes on until the control thread has acted on them.
 class VirtualMachine::Power final : public PowerControl {
@@ -37,11 +53,14 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                                ControlQueue& queue)
     : config_(std::move(config)), io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
       memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages)), clock_(io_loop),
-      queue_(queue), observer_(host.observer), power_(std::make_unique<Power>(*this)) {
+      queue_(queue), observer_(host.observer), milestones_(*host.milestones),
+      watch_boot_(host.watch_boot), power_(std::make_unique<Power>(*this)) {
+    milestones_.reached(Milestone::memory_ready);
     for (const Range& range : boot_->layout().shown)
         kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
                          MemoryAccess::read_write);
     make_vm();
+    milestones_.reached(Milestone::kvm_ready);
     MachineHost machine_host{.config = config_,
                              .memory = memory_,
                              .clock = clock_,
@@ -53,32 +72,38 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .msis = &wiring_,
                              .post_codes = &host.post_codes,
                              .readiness = host.readiness,
+                             .milestones = host.milestones,
                              .streams = host.streams,
                              .make_net = host.make_net,
                              .vsock_listener = host.vsock_listener,
                              .metadata = host.metadata};
     boot_->equip(machine_host);
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
-    vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {
-        switch (stop.kind) {
-        case ExitKind::poweroff_event:
-            queue_.post({ControlKind::guest_powered_off, 0, {}});
-            break;
-        case ExitKind::reset_event:
-            queue_.post({ControlKind::guest_reset, 0, {}});
-            break;
-        case ExitKind::shutdown:
-            queue_.post({ControlKind::triple_fault, 0, std::move(stop.description)});
-            break;
-        default:
-            queue_.post({ControlKind::vcpu_failed, 0, std::move(stop.description)});
-            break;
-        }
-    });
+    machine_->pci().set_config_observer(host.pci_config);
+    milestones_.reached(Milestone::devices_ready);
+    vcpus_ =
+        std::make_unique<VcpuPool>(machine_->bus(), memory_, milestones_, [this](VcpuStop stop) {
+            switch (stop.kind) {
+            case ExitKind::poweroff_event:
+                queue_.post({ControlKind::guest_powered_off, 0, {}});
+                break;
+            case ExitKind::reset_event:
+                queue_.post({ControlKind::guest_reset, 0, {}});
+                break;
+            case ExitKind::shutdown:
+                queue_.post({ControlKind::triple_fault, 0, std::move(stop.description)});
+                break;
+            default:
+                queue_.post({ControlKind::vcpu_failed, 0, std::move(stop.description)});
+                break;
+            }
+        });
     entry_ = boot_->prepare(*machine_, memory_);
+    milestones_.reached(Milestone::loaded, boot_name(entry_));
     vcpus_->start(make_vcpus());
     // Doorbells after the vCPUs: on some hosts the other order delays each vCPU by 20 ms.
     wiring_.bind(*vm_);
+    milestones_.reached(Milestone::vcpus_ready);
     tell(EventKind::created);
 }
 
@@ -95,6 +120,8 @@ void VirtualMachine::make_vm() {
 
 std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
     const CpuidTable supported = kvm_.supported_cpuid();
+    const auto msrs =
+        watch_boot_ && entry_.mode == EntryMode::reset ? std::make_shared<MsrWatch>(*vm_) : nullptr;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
     for (std::uint32_t index = 0; index < config_.cpus; ++index) {
         auto vcpu = std::make_unique<Vcpu>(*vm_, index);
@@ -111,6 +138,8 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
                 vcpu->set_firmware_lapic();
             vcpu->set_entry_state(entry_);
         }
+        if (msrs)
+            vcpu->watch_boot(msrs, milestones_);
         vcpus.push_back(std::move(vcpu));
     }
     return vcpus;

@@ -10,11 +10,13 @@
 #pragma once
 
 #include "api/command/vm_config.h"
+#include "devices/core/pci/pci_bus.h"
 #include "devices/post_port/post_port.h"
 #include "devices/vga/screen.h"
 #include "vmm/base/byte_stream.h"
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/metadata_source.h"
+#include "vmm/base/milestone.h"
 #include "vmm/base/power.h"
 #include "vmm/kvm/vm.h"
 #include "vmm/machine/machine.h"
@@ -58,9 +60,14 @@ struct RunEnd {
 struct HostSide {
     std::map<std::string, ByteStream*, std::less<>> streams; ///< by BoardDevice::stream: "com1"
     PostCodeSink& post_codes;
-    ReadinessSink* readiness = nullptr;  ///< who hears of the guest's lines; none: nobody
-    MachineObserver* observer = nullptr; ///< who hears of what happens; none: nobody
-    NetBackendMaker make_net = {};       ///< as DeviceHost's
+    ReadinessSink* readiness = nullptr;           ///< who hears of the guest's lines; none: nobody
+    MachineObserver* observer = nullptr;          ///< who hears of what happens; none: nobody
+    MilestoneSink* milestones = &no_milestones(); ///< who hears of the steps on the way
+    /// Of those, too, that take arrangements: the guest's PCI scans and firmware's boot_sector and
+    /// kernel_entry.
+    PciConfigObserver* pci_config = nullptr;
+    bool watch_boot = false;
+    NetBackendMaker make_net = {};                      ///< as DeviceHost's
     std::shared_ptr<VsockListener> vsock_listener = {}; ///< as DeviceHost's
     MetadataSource* metadata = nullptr;                 ///< for VmConfig::mmds
 };
@@ -137,6 +144,8 @@ class VirtualMachine {
     MachineClock clock_;
     ControlQueue& queue_;
     MachineObserver* observer_;
+    MilestoneSink& milestones_;
+    const bool watch_boot_;
     KvmWiring wiring_;
     std::unique_ptr<Power> power_;
     std::unique_ptr<Vm> vm_;

@@ -56,6 +56,8 @@ void PciBus::remove(PciAddress address) noexcept {
 
 std::uint32_t PciBus::config_read(unsigned bus, PciAddress address, unsigned offset,
                                   unsigned width) noexcept {
+    if (observer_ != nullptr)
+        observer_->config_accessed();
     PciFunction* const function = bus == 0 ? find(address) : nullptr;
     return function != nullptr ? function->config_read(offset, width)
                                : static_cast<std::uint32_t>(all_ones(width));
@@ -63,6 +65,8 @@ std::uint32_t PciBus::config_read(unsigned bus, PciAddress address, unsigned off
 
 void PciBus::config_write(unsigned bus, PciAddress address, unsigned offset, unsigned width,
                           std::uint32_t value) noexcept {
+    if (observer_ != nullptr)
+        observer_->config_accessed();
     PciFunction* const function = bus == 0 ? find(address) : nullptr;
     if (function != nullptr)
         function->config_write(offset, width, value);

@@ -25,6 +25,13 @@ class PirqSink {
     virtual void set_pirq(unsigned pirq, bool asserted) noexcept = 0;
 };
 
+/// Hears of each access to configuration space, of any bus. Any thread; a leaf that is quick.
+class PciConfigObserver {
+  public:
+    virtual ~PciConfigObserver() = default;
+    virtual void config_accessed() noexcept = 0;
+};
+
 class PciBus {
   public:
     /// `function` outlives the bus's use. Throws Error when the address is taken. Sets the
@@ -42,6 +49,9 @@ class PciBus {
     void config_write(unsigned bus, PciAddress address, unsigned offset, unsigned width,
                       std::uint32_t value) noexcept;
 
+    /// nullptr: nobody. While the guest does not run; it outlives the guest.
+    void set_config_observer(PciConfigObserver* observer) noexcept { observer_ = observer; }
+
     /// The pin (0: INTA) of the function at `address`: several pins wired to one PIRQ are OR-ed.
     std::unique_ptr<IrqLine> connect_intx(PciAddress address, unsigned pin);
     /// Who turns PIRQs into interrupts; nullptr: nobody. It outlives the functions.
@@ -56,6 +66,7 @@ class PciBus {
     std::mutex pirq_mutex_;
     std::array<int, pirq_count> asserted_pins_{};
     PirqSink* sink_ = nullptr;
+    PciConfigObserver* observer_ = nullptr;
 };
 
 } // namespace coldstart

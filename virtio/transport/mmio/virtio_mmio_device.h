@@ -27,6 +27,10 @@ class VirtioMmioDevice final : public Device, private VirtioSignals {
     ~VirtioMmioDevice() override;
 
     VirtioDevice& device() noexcept { return core_.device(); }
+    /// As VirtioState::tell_milestones.
+    void tell_milestones(MilestoneSink& milestones, std::string name) noexcept {
+        core_.state().tell_milestones(milestones, std::move(name));
+    }
 
     std::string_view type() const noexcept override { return "virtio-mmio"; }
     std::span<const RegionShape> regions() const noexcept override;

@@ -46,6 +46,10 @@ class VirtioPciDevice final : public PciFunction, private VirtioSignals {
     ~VirtioPciDevice() override;
 
     VirtioDevice& device() noexcept { return core_.device(); }
+    /// As VirtioState::tell_milestones.
+    void tell_milestones(MilestoneSink& milestones, std::string name) noexcept {
+        core_.state().tell_milestones(milestones, std::move(name));
+    }
 
     std::string_view type() const noexcept override { return "virtio-pci"; }
     std::span<const Doorbell> doorbells() const noexcept override { return doorbells_; }

@@ -18,7 +18,8 @@ std::string details(const Json& event) {
         add_item(text, cat("status ", cell(event, "status")));
     if (member(event, "count") != nullptr)
         add_item(text, cell(event, "count"));
-    add_item(text, cell(event, "text"));
+    for (const char* name : {"text", "boot", "device", "item"})
+        add_item(text, cell(event, name));
     return text;
 }
 

@@ -147,6 +147,8 @@ void FirmwareBoot::equip(MachineHost& host) {
     const auto bytes = firmware_.bytes();
     host.firmware = bytes;
     host.low_rom = bytes.last(std::min<std::size_t>(bytes.size(), low_rom_bytes));
+    fw_cfg_reads_.emplace(*host.milestones);
+    items_.set_observer(&*fw_cfg_reads_);
     host.fw_cfg = &items_;
 }
 

@@ -9,11 +9,13 @@
 
 #include "devices/fw_cfg/fw_cfg_items.h"
 #include "firmware-loaders/rom/rom_image.h"
+#include "vmm/machine/fw_cfg_milestones.h"
 #include "vmm/machine/pc_board.h"
 #include "vmm/runtime/boot/guest_boot.h"
 #include "vmm/tables/acpi_tables.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,7 +46,8 @@ class FirmwareBoot final : public GuestBoot {
     RomImage firmware_;
     std::vector<BoardDevice> board_;
     std::vector<std::uint32_t> apic_ids_;
-    std::uint64_t physical_end_ = 0; ///< of what the guest's CPUs can address
+    std::uint64_t physical_end_ = 0;              ///< of what the guest's CPUs can address
+    std::optional<FwCfgMilestones> fw_cfg_reads_; ///< from equip() on
     FwCfgItems items_;
     bool panics_are_marked_ = false;
     Machine* machine_ = nullptr; ///< from the first prepare() on

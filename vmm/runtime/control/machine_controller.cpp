@@ -6,6 +6,8 @@
 #include "vmm/base/text.h"
 #include "vmm/machine/make_net.h"
 #include "vmm/runtime/control/running_requests.h"
+#include "vmm/runtime/timeline/pci_scan.h"
+#include "vmm/runtime/timeline/watched_stream.h"
 
 #include <chrono>
 #include <exception>
@@ -16,18 +18,23 @@ namespace coldstart {
 
 /// The host's side of one machine and the machine; a start that fails takes all of it down.
 struct MachineController::Running {
-    Running(const VmConfig& config, const ControllerOptions& options, bool keep_serial_file)
-        : consoles(loop, config, {options.read_stdin, options.terminal_keys, keep_serial_file}) {}
+    Running(const VmConfig& config, const ControllerOptions& options, bool keep_serial_file,
+            TimelineRecorder& timeline)
+        : consoles(loop, config, {options.read_stdin, options.terminal_keys, keep_serial_file}),
+          streams(consoles.by_name(), timeline), pci_scans(timeline) {}
 
     IoLoop loop;
     Consoles consoles;
+    WatchedStreams streams;
+    PciScanWatch pci_scans;
     std::unique_ptr<VirtualMachine> machine; ///< last: it uses what stands above
 };
 
 MachineController::MachineController(VmConfig initial, Reactor& reactor, ControllerOptions options)
     : options_(std::move(options)), post_codes_(initial.post_codes_path),
-      events_(reactor, options_.start_ns, &post_codes_), metadata_(options_.metadata_limit_bytes),
-      configuration_(std::move(initial)) {}
+      timeline_(options_.start_ns, options_.timeline),
+      events_(reactor, options_.start_ns, &post_codes_, &timeline_),
+      metadata_(options_.metadata_limit_bytes), configuration_(std::move(initial)) {}
 
 MachineController::~MachineController() {
     const std::lock_guard guard(console_mutex_);
@@ -210,8 +217,13 @@ Answer MachineController::act(Action action) {
 
 void MachineController::make_machine() {
     const VmConfig config = configuration_.settled();
-    auto next = std::make_unique<Running>(config, options_, configuration_.keeps_serial_file());
-    HostSide host{next->consoles.by_name(), events_};
+    timeline_.reached(Milestone::configured);
+    auto next =
+        std::make_unique<Running>(config, options_, configuration_.keeps_serial_file(), timeline_);
+    HostSide host{next->streams.by_name(), events_};
+    host.milestones = &timeline_;
+    host.watch_boot = timeline_.wants_everything();
+    host.pci_config = host.watch_boot ? &next->pci_scans : nullptr;
     host.readiness = &events_;
     host.observer = &events_;
     host.metadata = &metadata_;
@@ -301,6 +313,8 @@ RunEnd MachineController::run(Begin begin, std::optional<ControlQueue::TimePoint
     RunEnd end = running_->machine->run(deadline);
     metrics_.end();
     metrics_.write(running_->machine.get());
+    running_->streams.end_lines();
+    running_->pci_scans.finish();
     return end;
 }
 

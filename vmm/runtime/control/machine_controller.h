@@ -19,6 +19,7 @@
 #include "vmm/runtime/control/post_code_log.h"
 #include "vmm/runtime/control_queue.h"
 #include "vmm/runtime/events/event_hub.h"
+#include "vmm/runtime/timeline/recorder.h"
 #include "vmm/runtime/virtual_machine.h"
 
 #include <cstddef>
@@ -33,6 +34,7 @@ namespace coldstart {
 struct ControllerOptions {
     /// CLOCK_MONOTONIC when the process began.
     std::uint64_t start_ns = 0;
+    TimelineRecorder::Extent timeline = TimelineRecorder::Extent::milestones;
     std::size_t metadata_limit_bytes = MetadataStore::default_limit_bytes;
     bool read_stdin = true;
     InputFilter terminal_keys = {}; ///< as ConsoleOptions::filter
@@ -67,6 +69,11 @@ class MachineController final : public RequestHandler {
     /// What the end means for the process: in the last event.
     void tell_exit(int status, const std::string& reason);
 
+    /// What happened when; after run() too, and after a start that failed.
+    const TimelineRecorder& timeline() const noexcept { return timeline_; }
+    /// What the machine is, or would be.
+    const VmConfig& config() const noexcept { return configuration_.config(); }
+
     /// The display's, or nullptr; after run() too.
     const Screen* screen() const noexcept;
 
@@ -92,6 +99,7 @@ class MachineController final : public RequestHandler {
 
     const ControllerOptions options_;
     PostCodeLog post_codes_;
+    TimelineRecorder timeline_;
     EventHub events_;
     MetadataStore metadata_;
     Metrics metrics_;

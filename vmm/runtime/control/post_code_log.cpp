@@ -1,20 +1,16 @@
 #include "vmm/runtime/control/post_code_log.h"
 
 #include "vmm/base/error.h"
+#include "vmm/base/monotonic.h"
 
 #include <cerrno>
 #include <cstdio>
-#include <ctime>
 
 #include <fcntl.h>
 
 namespace coldstart {
 
-PostCodeLog::PostCodeLog(const std::string& path) {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    start_ns_ = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-                static_cast<std::uint64_t>(now.tv_nsec);
+PostCodeLog::PostCodeLog(const std::string& path) : start_ns_(monotonic_ns()) {
     if (path.empty())
         return;
     file_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644));

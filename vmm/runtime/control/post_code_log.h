@@ -19,7 +19,7 @@ class PostCodeLog final : public PostCodeSink {
 
   private:
     UniqueFd file_;
-    std::uint64_t start_ns_;
+    const std::uint64_t start_ns_;
 };
 
 } // namespace coldstart

@@ -2,11 +2,12 @@
 
 #include "api/json/json_reader.h"
 #include "vmm/base/error.h"
+#include "vmm/base/monotonic.h"
+#include "vmm/runtime/timeline/timeline_json.h"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ctime>
 #include <utility>
 
 #include <poll.h>
@@ -19,15 +20,31 @@ constexpr std::string_view names[] = {"created", "started",      "post_code", "r
                                       "reset",   "power_button", "paused",    "resumed",
                                       "panic",   "exited",       "lost"};
 
-std::uint64_t monotonic_ns() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u +
-           static_cast<std::uint64_t>(now.tv_nsec);
+/// What the guest says may be any bytes.
+std::string dump(const Json& line) {
+    return line.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string lost_line(std::uint64_t count) {
     return Json{{"event", "lost"}, {"count", count}}.dump();
+}
+
+/// The events that are milestones, too.
+constexpr std::pair<EventKind, Milestone> as_milestones[] = {
+    {EventKind::post_code, Milestone::post_code},
+    {EventKind::ready, Milestone::ready},
+    {EventKind::reset, Milestone::reset},
+    {EventKind::power_button, Milestone::power_button},
+    {EventKind::paused, Milestone::paused},
+    {EventKind::resumed, Milestone::resumed},
+    {EventKind::panic, Milestone::panic},
+};
+
+/// Whether it is to be seen only among the milestones. What the guest says on its consoles has
+/// a request of its own.
+bool is_no_event(Milestone what) noexcept {
+    return what != Milestone::console_line && what != Milestone::debug_line &&
+           std::ranges::none_of(as_milestones, [what](auto& pair) { return pair.second == what; });
 }
 
 } // namespace
@@ -51,8 +68,10 @@ class EventHub::Handle final : public Subscription {
     std::list<Reader>::iterator reader_;
 };
 
-EventHub::EventHub(Reactor& reactor, std::uint64_t start_ns, PostCodeSink* next)
-    : start_ns_(start_ns), next_(next), wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+EventHub::EventHub(Reactor& reactor, std::uint64_t start_ns, PostCodeSink* next,
+                   TimelineRecorder* recorder)
+    : start_ns_(start_ns), next_(next), recorder_(recorder),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_fd_)
         throw system_error("eventfd", errno);
     watch_ = reactor.watch(wake_fd_.get(), POLLIN, [this](std::uint32_t) { turn(); });
@@ -71,10 +90,20 @@ void EventHub::wake() noexcept {
     [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof one);
 }
 
+void EventHub::record(const MachineEvent& event, std::uint64_t time_ns) noexcept {
+    for (const auto& [kind, milestone] : as_milestones) {
+        if (kind == event.kind && recorder_ != nullptr && recorder_->wants_everything())
+            recorder_->record(milestone, time_ns, event.text,
+                              static_cast<std::uint32_t>(event.number));
+    }
+}
+
 void EventHub::happened(const MachineEvent& event) noexcept {
+    const std::uint64_t now_ns = monotonic_ns();
+    record(event, now_ns);
     try {
         const std::lock_guard guard(inbox_mutex_);
-        inbox_.push_back({monotonic_ns(), event});
+        inbox_.push_back({now_ns, event});
     } catch (const std::bad_alloc&) {
         return; // an event is lost before the machine is
     }
@@ -85,19 +114,24 @@ void EventHub::post_code(std::uint8_t code, std::uint64_t time_ns) noexcept {
     if (next_ != nullptr)
         next_->post_code(code, time_ns);
     const std::uint64_t slot = codes_written_.fetch_add(1, std::memory_order_relaxed);
-    const std::uint64_t time_us = (monotonic_ns() - start_ns_) / 1000;
+    const std::uint64_t now_ns = monotonic_ns();
     // The 1 above the code makes the word differ from an empty slot.
-    codes_[slot % post_code_ring].store(time_us << 9 | 0x100 | code, std::memory_order_release);
+    codes_[slot % post_code_ring].store(time_us(now_ns) << 9 | 0x100 | code,
+                                        std::memory_order_release);
+    record({EventKind::post_code, code}, now_ns);
     wake();
 }
 
 void EventHub::guest_ready(std::string_view line) noexcept {
+    const std::uint64_t now_ns = monotonic_ns();
+    if (recorder_ != nullptr && recorder_->wants_everything())
+        recorder_->record(Milestone::ready, now_ns, line);
     {
         const std::lock_guard guard(inbox_mutex_);
         if (ready_count_ == ready_lines)
             return;
         ReadyLine& waiting = ready_[ready_count_++];
-        waiting.time_ns = monotonic_ns();
+        waiting.time_ns = now_ns;
         waiting.size = std::min(line.size(), waiting.text.size());
         std::copy_n(line.begin(), waiting.size, waiting.text.begin());
     }
@@ -135,9 +169,21 @@ void EventHub::take_news() {
 std::string EventHub::timeline() {
     const std::lock_guard guard(mutex_);
     take_news();
+    std::vector<Line> all(lines_.begin(), lines_.end());
+    if (recorder_ != nullptr) {
+        for (const TimelineEvent& event : recorder_->snapshot()) {
+            if (!is_no_event(event.what))
+                continue;
+            Json line = {{"time_us", time_us(event.time_ns)},
+                         {"event", milestone_name(event.what)}};
+            add_milestone_members(line, event);
+            all.push_back({time_us(event.time_ns), dump(line)});
+        }
+    }
+    std::ranges::stable_sort(all, {}, &Line::time_us);
     std::string text = "[";
-    for (const std::string& line : lines_)
-        text.append(text.size() > 1 ? "," : "").append(line);
+    for (const Line& line : all)
+        text.append(text.size() > 1 ? "," : "").append(line.text);
     return text += "]";
 }
 
@@ -178,7 +224,7 @@ void EventHub::collect_post_codes(std::vector<Timed>& into) {
 
 void EventHub::append(const Timed& timed) {
     Json line = {{"seq", first_seq_ + lines_.size()},
-                 {"time_us", timed.time_ns > start_ns_ ? (timed.time_ns - start_ns_) / 1000 : 0},
+                 {"time_us", time_us(timed.time_ns)},
                  {"event", event_name(timed.event.kind)}};
     switch (timed.event.kind) {
     case EventKind::post_code:
@@ -195,7 +241,7 @@ void EventHub::append(const Timed& timed) {
     }
     if (!timed.event.text.empty())
         line["text"] = timed.event.text;
-    lines_.push_back(line.dump(-1, ' ', false, Json::error_handler_t::replace));
+    lines_.push_back({time_us(timed.time_ns), dump(line)});
     if (lines_.size() > history) {
         lines_.pop_front();
         ++first_seq_;
@@ -211,7 +257,8 @@ void EventHub::tell(Reader& reader) {
         reader.next_seq = first_seq_;
     }
     while (goes_on && reader.next_seq < first_seq_ + lines_.size()) {
-        goes_on = reader.listener(lines_[static_cast<std::size_t>(reader.next_seq - first_seq_)]);
+        goes_on =
+            reader.listener(lines_[static_cast<std::size_t>(reader.next_seq - first_seq_)].text);
         ++reader.next_seq;
     }
     if (!goes_on)

@@ -7,6 +7,9 @@
 // is counted for it, {"event":"lost","count":N}, and so are POST codes of a guest that writes them
 // faster than they can be told.
 //
+// A recorder of milestones, if there is one, hears of all of it, and what it has besides is part of
+// timeline(): steps that nobody follows one by one.
+//
 // Threads: happened, post_code, ready and follow any. post_code and ready are for vCPU threads:
 // they allocate nothing, wait for nobody, and wake the reactor's thread only when it sleeps.
 #pragma once
@@ -17,6 +20,7 @@
 #include "vmm/base/reactor.h"
 #include "vmm/base/unique_fd.h"
 #include "vmm/runtime/events/machine_event.h"
+#include "vmm/runtime/timeline/recorder.h"
 
 #include <array>
 #include <atomic>
@@ -37,8 +41,9 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     static constexpr std::size_t ready_lines = 32; ///< that may wait to be told
 
     /// `start_ns`: CLOCK_MONOTONIC when the process began. `next` hears of POST codes too; it may
-    /// be absent. Listeners are called on the reactor's thread. Throws Error.
-    EventHub(Reactor& reactor, std::uint64_t start_ns, PostCodeSink* next = nullptr);
+    /// be absent, as `recorder` may. Listeners are called on the reactor's thread. Throws Error.
+    EventHub(Reactor& reactor, std::uint64_t start_ns, PostCodeSink* next = nullptr,
+             TimelineRecorder* recorder = nullptr);
     /// Tells readers what is still to be told, then lets go of them.
     ~EventHub() override;
 
@@ -51,13 +56,17 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     std::unique_ptr<Subscription> follow(Listener listener);
     /// Tells readers now, on the caller's thread, what is not told yet.
     void flush() { turn(); }
-    /// All that is known, as one JSON array.
+    /// All that is known, as one JSON array in the order of time. Milestones have no "seq".
     std::string timeline();
 
   private:
     struct Timed {
         std::uint64_t time_ns = 0;
         MachineEvent event;
+    };
+    struct Line {
+        std::uint64_t time_us = 0;
+        std::string text;
     };
     struct Reader {
         Listener listener; ///< empty once it has had enough
@@ -70,11 +79,16 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     std::vector<Timed> collect();
     void collect_post_codes(std::vector<Timed>& into);
     void append(const Timed& timed);
+    void record(const MachineEvent& event, std::uint64_t time_ns) noexcept;
+    std::uint64_t time_us(std::uint64_t time_ns) const noexcept {
+        return time_ns > start_ns_ ? (time_ns - start_ns_) / 1000 : 0;
+    }
     void tell(Reader& reader);
     void wake() noexcept;
 
     const std::uint64_t start_ns_;
     PostCodeSink* const next_;
+    TimelineRecorder* const recorder_;
     UniqueFd wake_fd_;
 
     // Written by vCPU threads: times in microseconds and codes, in one word; 0: nothing.
@@ -95,7 +109,7 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     std::size_t ready_count_ = 0; ///< of ready_; what comes when it is full is lost
 
     std::mutex mutex_; ///< guards what follows; held while a listener is called
-    std::deque<std::string> lines_;
+    std::deque<Line> lines_;
     std::uint64_t first_seq_ = 0; ///< of lines_.front()
     std::list<Reader> readers_;
 
