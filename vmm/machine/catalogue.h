@@ -26,6 +26,7 @@ class NetBackend;
 class PciBus;
 class PostCodeSink;
 class PowerControl;
+class ProcessorInterrupts;
 class ReadinessSink;
 class Reactor;
 class RegionPlacer;
@@ -46,6 +47,7 @@ struct DeviceHost {
     MemoryMapper& mapper;
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
+    ProcessorInterrupts* processors = nullptr; ///< for interrupt controllers; none: nobody listens
     PostCodeSink* post_codes = nullptr;
     ReadinessSink* readiness = nullptr;
     std::span<std::byte> firmware = {}; ///< whole pages that end at 4 GiB; empty: none

@@ -1,6 +1,8 @@
 #include "vmm/runtime/virtual_machine.h"
 
 #include "devices/core/acpi/power_button.h"
+#include "devices/ioapic/ioapic.h"
+#include "devices/pic8259/pic8259.h"
 #include "devices/vga/std_vga.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
@@ -33,11 +35,28 @@ class VirtualMachine::Power final : public PowerControl {
     VirtualMachine& machine_;
 };
 
+namespace {
+
+/// The configuration with what the host decides.
+VmConfig decided(VmConfig config, const Kvm& kvm) {
+    if (config.irqchip == IrqchipKind::split && !kvm.has_split_irqchip())
+        throw Error(kvm.device_path() + ": this KVM has no split irqchip", "give --irqchip kernel");
+    if (config.irqchip == IrqchipKind::automatic)
+        config.irqchip = config.board == BoardKind::micro && kvm.has_split_irqchip()
+                             ? IrqchipKind::split
+                             : IrqchipKind::kernel;
+    return config;
+}
+
+} // namespace
+
 VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop,
                                ControlQueue& queue)
-    : config_(std::move(config)), io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
+    : kvm_(), config_(decided(std::move(config), kvm_)), io_loop_(io_loop),
+      boot_(make_guest_boot(config_, kvm_)),
       memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages)), clock_(io_loop),
-      queue_(queue), observer_(host.observer), power_(std::make_unique<Power>(*this)) {
+      queue_(queue), observer_(host.observer), wiring_(config_.irqchip == IrqchipKind::split),
+      power_(std::make_unique<Power>(*this)) {
     for (const Range& range : boot_->layout().shown)
         kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
                          MemoryAccess::read_write);
@@ -50,6 +69,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .irqs = wiring_,
                              .doorbells = &wiring_,
                              .mapper = &kvm_memory_,
+                             .processors = &wiring_,
                              .msis = &wiring_,
                              .post_codes = &host.post_codes,
                              .readiness = host.readiness,
@@ -59,7 +79,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .metadata = host.metadata};
     boot_->equip(machine_host);
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
-    vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {
+    vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), wiring_, memory_, [this](VcpuStop stop) {
         switch (stop.kind) {
         case ExitKind::poweroff_event:
             queue_.post({ControlKind::guest_powered_off, 0, {}});
@@ -75,9 +95,10 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
             break;
         }
     });
+    if (config_.irqchip == IrqchipKind::split)
+        join_controllers();
     entry_ = boot_->prepare(*machine_, memory_);
     vcpus_->start(make_vcpus());
-    // Doorbells after the vCPUs: on some hosts the other order delays each vCPU by 20 ms.
     wiring_.bind(*vm_);
     tell(EventKind::created);
 }
@@ -86,9 +107,20 @@ VirtualMachine::~VirtualMachine() {
     end();
 }
 
+void VirtualMachine::join_controllers() {
+    auto& ioapic = dynamic_cast<Ioapic&>(*machine_->find("ioapic"));
+    auto& pic = dynamic_cast<Pic8259&>(*machine_->find("pic"));
+    vcpus_->set_controllers(ioapic, pic);
+    wiring_.set_controllers({ioapic, pic, [this](bool asserted) { vcpus_->set_intr(asserted); }});
+}
+
 void VirtualMachine::make_vm() {
     vm_ = std::make_unique<Vm>(kvm_);
     kvm_memory_.bind(*vm_);
+    if (config_.irqchip == IrqchipKind::split) {
+        vm_->create_split_irqchip(layout::kvm_identity_map, layout::kvm_tss);
+        return;
+    }
     vm_->create_irqchip(layout::kvm_identity_map, layout::kvm_tss);
     vm_->set_routes({});
 }
