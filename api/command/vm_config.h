@@ -13,6 +13,9 @@ namespace coldstart {
 
 enum class BootMode { automatic, linux64, pvh, firmware };
 enum class BoardKind { micro, pc };
+/// Where PICs, IOAPIC and PIT are: in the host's kernel, or devices of the monitor, with the local
+/// APICs alone in the kernel. Automatic: board micro has devices where the host's KVM allows it.
+enum class IrqchipKind { automatic, split, kernel };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };
 /// What guest memory is made of: the host's choice, huge pages of hugetlbfs, or small pages that
@@ -137,6 +140,7 @@ struct VmConfig {
     std::string id; ///< names the machine in its log lines; may be empty
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
+    IrqchipKind irqchip = IrqchipKind::automatic;
     std::string firmware_path;       ///< ROM or flash image; board pc
     std::string nvram_path;          ///< UEFI variable store, below the firmware
     std::string nvram_template_path; ///< what nvram_path is made of when it does not exist

@@ -8,6 +8,9 @@
 #include "devices/i8042/i8042.h"
 #include "devices/ich9/ich9_lpc.h"
 #include "devices/ich9/smbus_spec.h"
+#include "devices/ioapic/ioapic.h"
+#include "devices/pic8259/pic8259.h"
+#include "devices/pit8254/pit8254.h"
 #include "devices/post_port/post_port.h"
 #include "devices/uart16550/uart16550.h"
 #include "devices/vga/std_vga.h"
@@ -16,6 +19,7 @@
 #include "tests/fakes/fake_byte_stream.h"
 #include "tests/fakes/fake_net.h"
 #include "tests/fakes/fake_pci.h"
+#include "tests/fakes/fake_processors.h"
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
@@ -80,6 +84,7 @@ struct Fixture {
     fakes::FakePlacer placer;
     fakes::FakeMapper mapper;
     fakes::FakeMsiRouter msis;
+    fakes::FakeProcessors processors;
     PciBus pci;
     CountingPostCodeSink post_codes;
     std::array<std::byte, 8192> firmware{};
@@ -251,6 +256,49 @@ void use_virtio(Device& device) {
     }
 }
 
+/// Lines that come and go; afterwards all are low.
+inline void pulse_inputs(InterruptInputs& inputs) {
+    for (unsigned pin = 0; pin < 25; ++pin)
+        inputs.set_input(pin, true);
+    for (unsigned pin = 0; pin < 25; ++pin)
+        inputs.set_input(pin, false);
+}
+
+/// Unmasked entries of both triggers, and the end of one interrupt.
+inline void drive_ioapic(Device& device, Fixture& fixture) {
+    using namespace ioapic;
+    const unsigned round = ++fixture.guest_actions;
+    for (unsigned pin = 0; pin < pins; ++pin) {
+        device.write(0, reg_select, 4, index_redirection + 2 * pin);
+        device.write(0, reg_window, 4, (0x30 + pin) | ((pin + round) % 2 != 0 ? entry_level : 0));
+    }
+    auto& controller = static_cast<Ioapic&>(device);
+    pulse_inputs(controller);
+    controller.end_of_interrupt(static_cast<std::uint8_t>(0x30 + round % pins));
+}
+
+/// Initialises both chips and takes what comes.
+inline void drive_pic(Device& device, Fixture&) {
+    using namespace pic8259;
+    for (const unsigned chip : {region_master, region_slave}) {
+        device.write(chip, port_command, 1, 0x11);
+        for (const unsigned word : {0x20u, 4u, 1u, 0u})
+            device.write(chip, port_mask, 1, word);
+    }
+    auto& controller = static_cast<Pic8259&>(device);
+    pulse_inputs(controller);
+    controller.acknowledge();
+    device.write(region_master, port_command, 1, 0x20);
+}
+
+/// A kilohertz on counter 0, as an old kernel sets it.
+inline void drive_pit(Device& device, Fixture&) {
+    using namespace pit8254;
+    device.write(region_timer, port_control_word, 1, 0x34);
+    device.write(region_timer, 0, 1, 1193 & 0xff);
+    device.write(region_timer, 0, 1, 1193 >> 8);
+}
+
 inline constexpr std::array device_habits = {
     DeviceHabits{
         .type = "uart16550",
@@ -264,6 +312,13 @@ inline constexpr std::array device_habits = {
                          keyboard.press_ctrl_alt_delete();
                      }},
     DeviceHabits{.type = "hpet", .guest_action = drive_hpet},
+    DeviceHabits{.type = "ioapic",
+                 .host_action = [](Device& device) { pulse_inputs(static_cast<Ioapic&>(device)); },
+                 .guest_action = drive_ioapic},
+    DeviceHabits{.type = "pic8259",
+                 .host_action = [](Device& device) { pulse_inputs(static_cast<Pic8259&>(device)); },
+                 .guest_action = drive_pic},
+    DeviceHabits{.type = "pit8254", .guest_action = drive_pit},
     DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
     DeviceHabits{
@@ -325,6 +380,7 @@ struct DeviceFactory {
                                     .mapper = fixture.mapper,
                                     .msis = fixture.msis,
                                     .pci = fixture.pci,
+                                    .processors = &fixture.processors,
                                     .post_codes = &fixture.post_codes,
                                     .firmware = fixture.firmware,
                                     .fw_cfg = &fixture.fw_cfg,

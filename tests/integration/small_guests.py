@@ -95,9 +95,19 @@ def smp(env):
 
 @test("PIT and RTC interrupts arrive through the PICs", needs="kvm")
 def timer_irq(env):
-    result = run_small(env, "timer_irq", "--timeout", "30")
-    expect_status(result, 0)
-    expect("ten of each" in result.out, "they did not come", result)
+    for irqchip in ("split", "kernel"):
+        result = run_small(env, "timer_irq", "--timeout", "30", "--irqchip", irqchip)
+        expect_status(result, 0)
+        expect("ten of each" in result.out, f"they did not come ({irqchip})", result)
+
+
+@test("edges and levels arrive through the IOAPIC, a level again until it is taken away",
+      needs="kvm")
+def ioapic_irq(env):
+    for irqchip in ("split", "kernel"):
+        result = run_small(env, "ioapic_irq", "--timeout", "30", "--irqchip", irqchip)
+        expect_status(result, 0)
+        expect("edges and levels" in result.out, f"they did not come ({irqchip})", result)
 
 
 @test("unclaimed ports and addresses read as all ones; string output works", needs="kvm")

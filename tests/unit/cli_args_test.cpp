@@ -297,6 +297,8 @@ TEST_CASE("firmware and kernels: what goes together", "[cli]") {
                StartsWith("--firmware with --boot linux or pvh"));
     CHECK_THAT(refusal({"run", "--firmware", "f", "--machine", "micro"}),
                StartsWith("--machine micro: firmware needs the board pc"));
+    CHECK_THAT(refusal({"run", "--firmware", "f", "--irqchip", "split"}),
+               StartsWith("--irqchip split: firmware needs the board pc"));
     CHECK_THAT(run_refusal({"--machine=pc"}), StartsWith("--machine pc: the board boots by"));
     CHECK_THAT(run_refusal({"--nvram", "n"}), StartsWith("--nvram: a variable store without"));
     CHECK_THAT(refusal({"run", "--firmware", "f", "--nvram-template", "n"}),

@@ -115,6 +115,28 @@ TEST_CASE_METHOD(Micro, "the guest finds the devices of board micro", "[machine]
     machine.halt();
 }
 
+TEST_CASE_METHOD(Micro, "a split irqchip is three devices of board micro", "[machine]") {
+    config.irqchip = IrqchipKind::split;
+    Machine machine(micro_board(config), micro_host());
+    CHECK(router.edges == std::set<std::uint32_t>{0, 16, 17});
+    CHECK(read(machine, BusKind::mmio, 0xfec00000, 4) == 0);
+    out(machine, 0x21, 1, 0xfa);
+    CHECK(read(machine, BusKind::pio, 0x21, 1) == 0xfa);
+    out(machine, 0xa1, 1, 0xfe);
+    CHECK(read(machine, BusKind::pio, 0xa1, 1) == 0xfe);
+    out(machine, 0x4d0, 1, 0xff);
+    CHECK(read(machine, BusKind::pio, 0x4d0, 1) == 0xf8);
+    machine.start();
+    out(machine, 0x43, 1, 0x34);
+    out(machine, 0x40, 1, 0xa9);
+    out(machine, 0x40, 1, 0x04);
+    clock.advance(10'500'000);
+    CHECK(router.inputs[0].rising_edges == 10);
+    out(machine, 0x61, 1, 1);
+    CHECK((read(machine, BusKind::pio, 0x61, 1) & 1) == 1);
+    machine.halt();
+}
+
 TEST_CASE_METHOD(Micro, "real devices make the golden ACPI tables of board micro",
                  "[machine][golden]") {
     Machine machine(micro_board(config), micro_host());

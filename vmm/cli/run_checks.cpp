@@ -56,6 +56,10 @@ void check_boot_source(CommandDraft& draft) {
                          "name a kernel, --kernel FILE, or a firmware, --firmware FILE");
     if (has_firmware && draft.board_given && config.board == BoardKind::micro)
         throw UsageError("--machine micro: firmware needs the board pc", "leave --machine out");
+    if (has_firmware && config.irqchip == IrqchipKind::split)
+        throw UsageError("--irqchip split: firmware needs the board pc, which has its interrupt "
+                         "controllers in the kernel",
+                         "leave --irqchip out");
     if (!has_firmware && config.board == BoardKind::pc)
         throw UsageError("--machine pc: the board boots by firmware",
                          "add --firmware /usr/share/seabios/bios-256k.bin, or use --machine micro");

@@ -119,6 +119,20 @@ constexpr FlagSpec run_flags[] = {
              d.board_given = true;
          }},
     {.group = machine,
+     .name = "--irqchip",
+     .value = "WHERE",
+     .kind = ValueKind::words,
+     .words = "auto|split|kernel",
+     .help = "PICs, IOAPIC and PIT: in the kernel, or split, with the local APICs alone there, "
+             "which starts and ends quicker; board pc has them in the kernel (default: auto, split "
+             "on board micro where KVM can)",
+     .store =
+         [](CommandDraft& d, const FlagSpec&, Value v) {
+             d.run.config.irqchip = v == "split"    ? IrqchipKind::split
+                                    : v == "kernel" ? IrqchipKind::kernel
+                                                    : IrqchipKind::automatic;
+         }},
+    {.group = machine,
      .name = "--cpus",
      .value = "N",
      .kind = ValueKind::text,

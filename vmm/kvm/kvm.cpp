@@ -86,6 +86,10 @@ bool Kvm::has_tsc_deadline() const noexcept {
     return extension(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 }
 
+bool Kvm::has_split_irqchip() const noexcept {
+    return extension(KVM_CAP_SPLIT_IRQCHIP) > 0 && extension(KVM_CAP_SIGNAL_MSI) > 0;
+}
+
 unsigned Kvm::max_vcpus() const noexcept {
     const int most = extension(KVM_CAP_MAX_VCPUS);
     // Documented fallbacks: KVM_CAP_NR_VCPUS, then 4.

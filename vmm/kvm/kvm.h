@@ -26,6 +26,7 @@ class Kvm {
     int extension(int capability) const noexcept;
 
     bool has_tsc_deadline() const noexcept;
+    bool has_split_irqchip() const noexcept;
     /// Size of the area shared with the kernel that every vCPU maps.
     std::size_t vcpu_area_bytes() const noexcept { return vcpu_area_bytes_; }
     unsigned max_vcpus() const noexcept;

@@ -186,6 +186,10 @@ ExitKind Vcpu::decode_exit() noexcept {
         access_ = {area_->mmio.phys_addr, reinterpret_cast<std::byte*>(area_->mmio.data),
                    area_->mmio.len, 1, area_->mmio.is_write != 0};
         return ExitKind::mmio;
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+        return ExitKind::interrupt_window;
+    case KVM_EXIT_IOAPIC_EOI:
+        return ExitKind::end_of_interrupt;
     case KVM_EXIT_INTR:
         return ExitKind::interrupted;
     case KVM_EXIT_SHUTDOWN:
@@ -199,6 +203,24 @@ ExitKind Vcpu::decode_exit() noexcept {
     default:
         return ExitKind::failure;
     }
+}
+
+std::uint8_t Vcpu::ended_vector() const noexcept {
+    return area_->eoi.vector;
+}
+
+bool Vcpu::takes_interrupt() const noexcept {
+    return area_->ready_for_interrupt_injection != 0 && area_->if_flag != 0;
+}
+
+bool Vcpu::inject(std::uint8_t vector) noexcept {
+    kvm_interrupt request{};
+    request.irq = vector;
+    return ::ioctl(fd(), KVM_INTERRUPT, &request) == 0;
+}
+
+void Vcpu::ask_for_interrupt_window(bool wanted) noexcept {
+    area_->request_interrupt_window = wanted ? 1 : 0;
 }
 
 void Vcpu::request_exit() noexcept {

@@ -23,13 +23,15 @@ struct kvm_run;
 namespace coldstart {
 
 enum class ExitKind : std::uint8_t {
-    io,             ///< port access: `access` is set
-    mmio,           ///< memory access outside any slot: `access` is set
-    interrupted,    ///< request_exit() or a signal
-    shutdown,       ///< triple fault
-    reset_event,    ///< KVM_SYSTEM_EVENT_RESET
-    poweroff_event, ///< KVM_SYSTEM_EVENT_SHUTDOWN
-    failure,        ///< the vCPU can't go on: describe_failure() tells why
+    io,               ///< port access: `access` is set
+    mmio,             ///< memory access outside any slot: `access` is set
+    interrupted,      ///< request_exit() or a signal
+    interrupt_window, ///< ask_for_interrupt_window(): the guest would take one now
+    end_of_interrupt, ///< of a level-triggered one of the monitor's IOAPIC: ended_vector()
+    shutdown,         ///< triple fault
+    reset_event,      ///< KVM_SYSTEM_EVENT_RESET
+    poweroff_event,   ///< KVM_SYSTEM_EVENT_SHUTDOWN
+    failure,          ///< the vCPU can't go on: describe_failure() tells why
 };
 
 /// A guest access to be carried out before the next run(). `data` points into the shared area: a
@@ -72,6 +74,15 @@ class Vcpu {
     /// can ask for another access; `interrupted` means that nothing is pending any more.
     ExitKind run() noexcept;
     const GuestAccess& access() const noexcept { return access_; }
+    std::uint8_t ended_vector() const noexcept;
+
+    // The 8259s' wire, with a split irqchip. Before the first run() nothing is taken.
+    /// As of the last exit: interrupts are enabled, and the local APIC lets this wire through.
+    bool takes_interrupt() const noexcept;
+    /// The guest takes it when it runs next. False when an earlier one still waits for that.
+    bool inject(std::uint8_t vector) noexcept;
+    /// Whether run() returns `interrupt_window` as soon as the guest takes an interrupt.
+    void ask_for_interrupt_window(bool wanted) noexcept;
 
     /// Makes the current or next run() return `interrupted`: sets the flag KVM looks at on entry.
     /// To get a vCPU out of the guest at once the caller signals its thread as well. Any thread.

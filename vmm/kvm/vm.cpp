@@ -42,12 +42,26 @@ void Vm::set_memory_slot(std::uint32_t slot, Gpa gpa, std::uint64_t size_bytes, 
                            errno);
 }
 
-void Vm::create_irqchip(Gpa identity_map, Gpa tss) {
+void Vm::set_kvm_pages(Gpa identity_map, Gpa tss) {
     std::uint64_t identity = identity_map.value;
     if (::ioctl(fd(), KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0)
         throw system_error("KVM_SET_IDENTITY_MAP_ADDR", errno);
     if (::ioctl(fd(), KVM_SET_TSS_ADDR, static_cast<unsigned long>(tss.value)) < 0)
         throw system_error("KVM_SET_TSS_ADDR", errno);
+}
+
+void Vm::create_split_irqchip(Gpa identity_map, Gpa tss) {
+    set_kvm_pages(identity_map, tss);
+    kvm_enable_cap request{};
+    request.cap = KVM_CAP_SPLIT_IRQCHIP;
+    request.args[0] = ioapic_pins; // the first GSIs are those whose ends the monitor hears of
+    if (::ioctl(fd(), KVM_ENABLE_CAP, &request) < 0)
+        throw system_error("KVM_CAP_SPLIT_IRQCHIP", errno, "give --irqchip kernel");
+    has_pins_ = false;
+}
+
+void Vm::create_irqchip(Gpa identity_map, Gpa tss) {
+    set_kvm_pages(identity_map, tss);
     if (::ioctl(fd(), KVM_CREATE_IRQCHIP, 0) < 0)
         throw system_error("KVM_CREATE_IRQCHIP", errno);
     kvm_pit_config pit{};
@@ -73,11 +87,11 @@ void Vm::set_routes(std::span<const MsiRoute> msi) {
         entry.u.irqchip.irqchip = chip;
         entry.u.irqchip.pin = pin;
     };
-    for (std::uint32_t gsi = 0; gsi < pic_pins; ++gsi) {
+    for (std::uint32_t gsi = 0; has_pins_ && gsi < pic_pins; ++gsi) {
         if (gsi != 2) // the cascade
             add_pin(gsi, gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, gsi % 8);
     }
-    for (std::uint32_t gsi = 0; gsi < ioapic_pins; ++gsi) {
+    for (std::uint32_t gsi = 0; has_pins_ && gsi < ioapic_pins; ++gsi) {
         if (gsi != 2)
             add_pin(gsi, KVM_IRQCHIP_IOAPIC, gsi == 0 ? 2 : gsi);
     }
@@ -156,6 +170,15 @@ void Vm::set_irq_line(std::uint32_t gsi, bool level) noexcept {
     request.irq = gsi;
     request.level = level ? 1 : 0;
     ::ioctl(fd(), KVM_IRQ_LINE, &request);
+}
+
+void Vm::signal_msi(const MsiMessage& message) noexcept {
+    kvm_msi request{};
+    request.address_lo = static_cast<std::uint32_t>(message.address);
+    request.address_hi = static_cast<std::uint32_t>(message.address >> 32);
+    request.data = message.data;
+    // An error would say that no processor listens at this address: as on a bus, nothing follows.
+    ::ioctl(fd(), KVM_SIGNAL_MSI, &request);
 }
 
 } // namespace coldstart

@@ -19,7 +19,8 @@ namespace coldstart {
 
 enum class SlotAccess { read_write, read_only };
 
-/// A GSI beyond the IOAPIC's pins that an irqfd turns into a message.
+/// A message that an irqfd of this GSI sends; with a split irqchip also one that pin `gsi` of the
+/// monitor's IOAPIC sends as a level, whose end KVM tells.
 struct MsiRoute {
     std::uint32_t gsi = 0;
     MsiMessage message;
@@ -41,9 +42,11 @@ class Vm {
     /// PIC, IOAPIC, LAPICs and PIT in the kernel. `identity_map` and `tss` are the three pages
     /// that KVM needs on some Intel hosts (vmm/machine/layout.h keeps them free of RAM).
     void create_irqchip(Gpa identity_map, Gpa tss);
+    /// LAPICs alone in the kernel: the rest are the monitor's own devices.
+    void create_split_irqchip(Gpa identity_map, Gpa tss);
 
     /// Replaces all interrupt routes: PIC and IOAPIC pins as on a PC, where ISA interrupt 0 (the
-    /// PIT) arrives at IOAPIC pin 2, and `msi` after them.
+    /// PIT) arrives at IOAPIC pin 2, and `msi` after them. With a split irqchip `msi` is all.
     void set_routes(std::span<const MsiRoute> msi);
 
     void add_irqfd(int event_fd, std::uint32_t gsi);
@@ -58,13 +61,17 @@ class Vm {
     void set_clock_ns(std::uint64_t nanoseconds);
 
     void set_irq_line(std::uint32_t gsi, bool level) noexcept;
+    /// Delivers a message to the local APICs.
+    void signal_msi(const MsiMessage& message) noexcept;
 
   private:
+    void set_kvm_pages(Gpa identity_map, Gpa tss);
     void ioeventfd(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
                    int event_fd, bool assign);
 
     const Kvm& kvm_;
     UniqueFd fd_;
+    bool has_pins_ = true; ///< the kernel has PICs and IOAPIC
 };
 
 } // namespace coldstart

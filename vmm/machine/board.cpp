@@ -20,8 +20,18 @@ namespace {
 constexpr std::array<std::uint32_t, 16> virtio_gsis = {16, 17, 18, 19, 20, 21, 22, 23,
                                                        5,  10, 11, 6,  7,  14, 15, 12};
 
+/// First, so that they outlive every line that leads to them.
+std::vector<BoardDevice> interrupt_controllers() {
+    return {{.id = "ioapic", .type = "ioapic", .regions = {layout::io_apic.value}},
+            {.id = "pic", .type = "pic8259", .regions = {0x20, 0xa0, 0x4d0}},
+            {.id = "pit", .type = "pit8254", .regions = {0x40, 0x61}, .gsis = {0}}};
+}
+
 std::vector<BoardDevice> fixed_devices(const VmConfig& config) {
-    std::vector<BoardDevice> devices = com1_devices(config);
+    std::vector<BoardDevice> devices;
+    if (config.irqchip == IrqchipKind::split)
+        append(devices, interrupt_controllers());
+    append(devices, com1_devices(config));
     if (config.keyboard)
         devices.push_back({.id = "i8042", .type = "i8042", .regions = {0x60, 0x64}, .gsis = {1}});
     else

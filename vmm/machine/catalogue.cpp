@@ -15,6 +15,9 @@
 #include "devices/i8042/i8042_reset.h"
 #include "devices/ich9/ich9_lpc.h"
 #include "devices/ich9/ich9_smbus.h"
+#include "devices/ioapic/ioapic.h"
+#include "devices/pic8259/pic8259.h"
+#include "devices/pit8254/pit8254.h"
 #include "devices/post_port/post_port.h"
 #include "devices/pvpanic/pvpanic.h"
 #include "devices/q35/q35_mch.h"
@@ -75,6 +78,23 @@ ByteStream& stream(const BoardDevice& entry, const DeviceHost& host) {
 
 std::unique_ptr<Device> make_uart16550(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<Uart16550>(line(entry, host), host.clock, stream(entry, host));
+}
+
+ProcessorInterrupts& processors(const DeviceHost& host) {
+    static NoProcessors nobody;
+    return host.processors != nullptr ? *host.processors : nobody;
+}
+
+std::unique_ptr<Device> make_ioapic(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Ioapic>(processors(host));
+}
+
+std::unique_ptr<Device> make_pic8259(const BoardDevice&, const DeviceHost& host) {
+    return std::make_unique<Pic8259>(processors(host));
+}
+
+std::unique_ptr<Device> make_pit8254(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<Pit8254>(line(entry, host), host.clock);
 }
 
 std::unique_ptr<Device> make_hpet(const BoardDevice& entry, const DeviceHost& host) {
@@ -293,6 +313,9 @@ constexpr CatalogueEntry devices[] = {
     {"cfi-flash", make_cfi_flash, flash_functions},
     {"isa-debug-exit", make_debug_exit},
     {"hpet", make_hpet},
+    {"ioapic", make_ioapic},
+    {"pic8259", make_pic8259},
+    {"pit8254", make_pit8254},
     {"uart16550", make_uart16550},
     {"i8042-reset", make_i8042_reset},
     {"i8042", make_i8042},

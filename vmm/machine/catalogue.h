@@ -27,6 +27,7 @@ class NetBackend;
 class PciBus;
 class PostCodeSink;
 class PowerControl;
+class ProcessorInterrupts;
 class ReadinessSink;
 class Reactor;
 class RegionPlacer;
@@ -47,6 +48,7 @@ struct DeviceHost {
     MemoryMapper& mapper;
     MsiRouter& msis;
     PciBus& pci; ///< a function's own address comes with the board's entry
+    ProcessorInterrupts* processors = nullptr; ///< for interrupt controllers; none: nobody listens
     PostCodeSink* post_codes = nullptr;
     ReadinessSink* readiness = nullptr;
     MilestoneSink* milestones = &no_milestones();

@@ -38,11 +38,12 @@ struct MachineHost {
     PowerControl& power;
     Reactor& reactor;
     IrqRouter& irqs;
-    DoorbellRegistry* doorbells = nullptr; ///< none: kicks come as ordinary writes
-    MemoryMapper* mapper = nullptr;        ///< none: memory of devices goes by the bus
-    MsiRouter* msis = nullptr;             ///< none: a device that wants messages can't be made
-    PostCodeSink* post_codes = nullptr;    ///< who hears of POST codes; none: they are only counted
-    ReadinessSink* readiness = nullptr;    ///< who hears of the guest's lines; none: nobody
+    DoorbellRegistry* doorbells = nullptr;     ///< none: kicks come as ordinary writes
+    MemoryMapper* mapper = nullptr;            ///< none: memory of devices goes by the bus
+    ProcessorInterrupts* processors = nullptr; ///< as DeviceHost's
+    MsiRouter* msis = nullptr;                 ///< none: a device that wants messages can't be made
+    PostCodeSink* post_codes = nullptr; ///< who hears of POST codes; none: they are only counted
+    ReadinessSink* readiness = nullptr; ///< who hears of the guest's lines; none: nobody
     MilestoneSink* milestones = &no_milestones();
     std::span<std::byte> firmware = {}; ///< board pc: whole pages that end at 4 GiB
     const FwCfgItems* fw_cfg = nullptr; ///< what firmware is told; none: nothing

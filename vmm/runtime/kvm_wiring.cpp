@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include <sys/eventfd.h>
 
@@ -63,6 +64,26 @@ class KvmWiring::EdgeLine final : public IrqLine {
     UniqueFd event_;
 };
 
+/// An edge into the monitor's own controllers.
+class KvmWiring::PulseLine final : public IrqLine {
+  public:
+    PulseLine(KvmWiring& wiring, std::uint32_t gsi) : wiring_(wiring), gsi_(gsi) {}
+
+    void set_level(bool asserted) noexcept override {
+        if (asserted)
+            pulse();
+    }
+
+    void pulse() noexcept override {
+        wiring_.drive_controllers(gsi_, true);
+        wiring_.drive_controllers(gsi_, false);
+    }
+
+  private:
+    KvmWiring& wiring_;
+    std::uint32_t gsi_;
+};
+
 class KvmWiring::MessageLine final : public MsiLine {
   public:
     MessageLine(KvmWiring& wiring, std::uint32_t gsi)
@@ -107,11 +128,16 @@ void KvmWiring::set_route(std::uint32_t gsi, MsiMessage message) noexcept {
                                     [gsi](const MsiRoute& route) { return route.gsi == gsi; });
     if (known != routes_.end() && known->message == message)
         return;
+    if (known != routes_.end())
+        known->message = message;
+    else
+        routes_.push_back({gsi, message});
+    set_routes();
+}
+
+/// With the routes' mutex held.
+void KvmWiring::set_routes() noexcept {
     try {
-        if (known != routes_.end())
-            known->message = message;
-        else
-            routes_.push_back({gsi, message});
         if (Vm* vm = vm_.load(std::memory_order_acquire))
             vm->set_routes(routes_);
     } catch (const std::exception& error) {
@@ -119,13 +145,52 @@ void KvmWiring::set_route(std::uint32_t gsi, MsiMessage message) noexcept {
     }
 }
 
+void KvmWiring::set_controllers(InterruptControllers controllers) {
+    controllers_.emplace(std::move(controllers));
+}
+
+void KvmWiring::drive_controllers(std::uint32_t gsi, bool asserted) noexcept {
+    if (!controllers_)
+        return;
+    // ISA interrupt 0, the PIT, is at pin 2 of the IOAPIC, as on a PC.
+    controllers_->ioapic.set_input(gsi == 0 ? 2 : gsi, asserted);
+    controllers_->pic.set_input(gsi, asserted);
+}
+
+void KvmWiring::send(const MsiMessage& message) noexcept {
+    const std::shared_lock guard(send_mutex_);
+    if (Vm* vm = vm_.load(std::memory_order_acquire))
+        vm->signal_msi(message);
+}
+
+void KvmWiring::set_intr(bool asserted) noexcept {
+    const std::shared_lock guard(send_mutex_);
+    intr_.store(asserted, std::memory_order_release);
+    if (vm_.load(std::memory_order_acquire) != nullptr)
+        controllers_->set_intr(asserted);
+}
+
+void KvmWiring::watch_level(unsigned pin, std::optional<MsiMessage> message) noexcept {
+    if (message) {
+        set_route(pin, *message);
+        return;
+    }
+    const std::lock_guard guard(route_mutex_);
+    if (std::erase_if(routes_, [pin](const MsiRoute& route) { return route.gsi == pin; }) != 0)
+        set_routes();
+}
+
 void KvmWiring::change_level(std::uint32_t gsi, int by) noexcept {
     const std::lock_guard guard(level_mutex_);
     const bool was = asserting_[gsi] > 0;
     asserting_[gsi] += by;
     const bool is = asserting_[gsi] > 0;
+    if (was == is)
+        return;
     Vm* const vm = vm_.load(std::memory_order_acquire);
-    if (was != is && vm != nullptr)
+    if (split_)
+        drive_controllers(gsi, is);
+    else if (vm != nullptr)
         vm->set_irq_line(gsi, is);
 }
 
@@ -134,6 +199,8 @@ std::unique_ptr<IrqLine> KvmWiring::connect(std::uint32_t gsi, bool edge_trigger
         throw Error(cat("interrupt ", gsi, ": the IOAPIC has inputs 0 to ", Vm::ioapic_pins - 1));
     if (!edge_triggered)
         return std::make_unique<LevelLine>(*this, gsi);
+    if (split_)
+        return std::make_unique<PulseLine>(*this, gsi);
     auto line = std::make_unique<EdgeLine>(*this, gsi);
     if (Vm* vm = vm_.load(std::memory_order_acquire))
         line->bind(*vm);
@@ -144,32 +211,44 @@ void KvmWiring::attach(bool pio, std::uint64_t address, unsigned width_bytes, st
                        int event_fd) {
     const std::lock_guard guard(doorbell_mutex_);
     doorbells_.push_back({pio, address, width_bytes, value, event_fd});
-    Vm* const vm = vm_.load(std::memory_order_acquire);
-    if (vm == nullptr)
-        return;
-    try {
-        ring_up(*vm, doorbells_.back());
-    } catch (...) {
-        doorbells_.pop_back(); // else the next bind() would fail of it
-        throw;
-    }
+    ++silent_doorbells_;
 }
 
 void KvmWiring::detach(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
                        int event_fd) noexcept {
     const std::lock_guard guard(doorbell_mutex_);
-    const auto gone = std::erase_if(doorbells_, [&](const DoorbellRecord& bell) {
-        return bell.pio == pio && bell.address == address && bell.width_bytes == width_bytes &&
-               bell.value == value && bell.event_fd == event_fd;
-    });
-    Vm* const vm = vm_.load(std::memory_order_acquire);
-    if (gone != 0 && vm != nullptr)
+    const auto gone =
+        std::find_if(doorbells_.begin(), doorbells_.end(), [&](const DoorbellRecord& bell) {
+            return bell.is(pio, address, width_bytes, value) && bell.event_fd == event_fd;
+        });
+    if (gone == doorbells_.end())
+        return;
+    if (!gone->is_joined)
+        --silent_doorbells_;
+    else if (Vm* const vm = vm_.load(std::memory_order_acquire))
         vm->remove_ioeventfd(pio, address, width_bytes, value, event_fd);
+    doorbells_.erase(gone);
 }
 
-void KvmWiring::ring_up(Vm& vm, const DoorbellRecord& doorbell) {
-    vm.add_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
-                     doorbell.event_fd);
+void KvmWiring::rang(bool pio, std::uint64_t address, unsigned width_bytes,
+                     std::uint64_t value) noexcept {
+    if (silent_doorbells_.load(std::memory_order_relaxed) == 0)
+        return;
+    const std::lock_guard guard(doorbell_mutex_);
+    const auto bell =
+        std::find_if(doorbells_.begin(), doorbells_.end(), [&](const DoorbellRecord& known) {
+            return !known.is_joined && known.is(pio, address, width_bytes, value);
+        });
+    Vm* const vm = vm_.load(std::memory_order_acquire);
+    if (bell == doorbells_.end() || vm == nullptr)
+        return;
+    bell->is_joined = true;
+    --silent_doorbells_;
+    try {
+        vm->add_ioeventfd(pio, address, width_bytes, value, bell->event_fd);
+    } catch (const std::exception& error) {
+        log_warn(error.what()); // it goes on as an ordinary write
+    }
 }
 
 void KvmWiring::bind(Vm& vm) {
@@ -177,21 +256,21 @@ void KvmWiring::bind(Vm& vm) {
         line->bind(vm);
     for (const MessageLine* line : message_lines_)
         line->bind(vm);
-    const std::scoped_lock guard(level_mutex_, route_mutex_, doorbell_mutex_);
+    const std::scoped_lock guard(level_mutex_, route_mutex_, doorbell_mutex_, send_mutex_);
     vm_.store(&vm, std::memory_order_release);
-    for (std::uint32_t gsi = 0; gsi < asserting_.size(); ++gsi) {
+    for (std::uint32_t gsi = 0; !split_ && gsi < asserting_.size(); ++gsi) {
         if (asserting_[gsi] > 0)
             vm.set_irq_line(gsi, true); // the lines of a new machine are low
     }
+    if (controllers_)
+        controllers_->set_intr(intr_.load(std::memory_order_acquire));
     if (!routes_.empty())
         vm.set_routes(routes_);
-    for (const DoorbellRecord& doorbell : doorbells_)
-        ring_up(vm, doorbell);
 }
 
 void KvmWiring::unbind() noexcept {
     // With all of them: a line or doorbell that changes at this moment is done with the machine.
-    const std::scoped_lock guard(level_mutex_, route_mutex_, doorbell_mutex_);
+    const std::scoped_lock guard(level_mutex_, route_mutex_, doorbell_mutex_, send_mutex_);
     Vm* const vm = vm_.exchange(nullptr, std::memory_order_acq_rel);
     if (vm == nullptr)
         return;
@@ -201,9 +280,13 @@ void KvmWiring::unbind() noexcept {
         line->unbind(*vm);
     for (const MessageLine* line : message_lines_)
         line->unbind(*vm);
-    for (const DoorbellRecord& doorbell : doorbells_)
-        vm->remove_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
-                             doorbell.event_fd);
+    for (DoorbellRecord& doorbell : doorbells_) {
+        if (doorbell.is_joined)
+            vm->remove_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes,
+                                 doorbell.value, doorbell.event_fd);
+        doorbell.is_joined = false;
+    }
+    silent_doorbells_ = doorbells_.size();
 }
 
 } // namespace coldstart

@@ -26,9 +26,10 @@ void install_kick_handler() {
 
 } // namespace
 
-VcpuPool::VcpuPool(Bus& bus, const GuestMemory& memory, MilestoneSink& milestones,
-                   StopHandler on_stop)
-    : bus_(bus), memory_(memory), milestones_(milestones), on_stop_(std::move(on_stop)) {
+VcpuPool::VcpuPool(Bus& bus, KvmWiring& wiring, const GuestMemory& memory,
+                   MilestoneSink& milestones, StopHandler on_stop)
+    : bus_(bus), wiring_(wiring), memory_(memory), milestones_(milestones),
+      on_stop_(std::move(on_stop)) {
     install_kick_handler();
 }
 
@@ -40,6 +41,7 @@ void VcpuPool::start(std::vector<std::unique_ptr<Vcpu>> vcpus) {
     vcpus_ = std::move(vcpus);
     wish_ = Wish::park;
     resting_ = 0;
+    held_vector_.reset();
     threads_.reserve(vcpus_.size());
     const std::lock_guard guard(mutex_);
     for (const auto& vcpu : vcpus_) {
@@ -101,8 +103,37 @@ void VcpuPool::stop() noexcept {
     set_wish(Wish::end);
     for (std::thread& thread : threads_)
         thread.join();
+    const std::lock_guard guard(mutex_); // set_intr() looks at them
     threads_.clear();
     vcpus_.clear();
+}
+
+void VcpuPool::set_controllers(EndOfInterruptListener& ioapic,
+                               InterruptAcknowledger& pic) noexcept {
+    ioapic_ = &ioapic;
+    pic_ = &pic;
+}
+
+void VcpuPool::set_intr(bool asserted) noexcept {
+    intr_.store(asserted, std::memory_order_release);
+    if (!asserted)
+        return;
+    const std::lock_guard guard(mutex_);
+    // The boot processor's own thread looks before it enters the guest again.
+    if (threads_.empty() || threads_.front().get_id() == std::this_thread::get_id())
+        return;
+    vcpus_.front()->request_exit();
+    ::pthread_kill(threads_.front().native_handle(), kick_signal());
+}
+
+void VcpuPool::offer_interrupt(Vcpu& vcpu) noexcept {
+    if ((held_vector_ || intr_.load(std::memory_order_acquire)) && vcpu.takes_interrupt()) {
+        const std::uint8_t vector = held_vector_ ? *held_vector_ : pic_->acknowledge();
+        held_vector_.reset();
+        if (!vcpu.inject(vector))
+            held_vector_ = vector;
+    }
+    vcpu.ask_for_interrupt_window(held_vector_ || intr_.load(std::memory_order_acquire));
 }
 
 bool VcpuPool::wanted(Vcpu& vcpu) noexcept {
@@ -130,6 +161,7 @@ void VcpuPool::carry_out_io(const GuestAccess& access) noexcept {
         if (access.is_write) {
             std::memcpy(&value, data, access.width);
             bus_.write(BusKind::pio, access.address, access.width, value);
+            wiring_.rang(true, access.address, access.width, value);
         } else {
             bus_.read(BusKind::pio, access.address, access.width, value);
             std::memcpy(data, &value, access.width);
@@ -142,6 +174,7 @@ void VcpuPool::carry_out_mmio(const GuestAccess& access) noexcept {
     if (access.is_write) {
         std::memcpy(&value, access.data, access.width);
         bus_.write(BusKind::mmio, access.address, access.width, value);
+        wiring_.rang(false, access.address, access.width, value);
     } else {
         bus_.read(BusKind::mmio, access.address, access.width, value);
         std::memcpy(access.data, &value, access.width);
@@ -170,7 +203,10 @@ void VcpuPool::thread_main(Vcpu& vcpu, Counters& counters) noexcept {
         return;
     if (vcpu.index() == 0)
         milestones_.reached(Milestone::first_run);
+    const bool has_intr_pin = pic_ != nullptr && vcpu.index() == 0;
     for (;;) {
+        if (has_intr_pin)
+            offer_interrupt(vcpu);
         const ExitKind kind = vcpu.run();
         switch (kind) {
         case ExitKind::io:
@@ -180,6 +216,11 @@ void VcpuPool::thread_main(Vcpu& vcpu, Counters& counters) noexcept {
         case ExitKind::mmio:
             counters.count(BusKind::mmio, vcpu.access().is_write);
             carry_out_mmio(vcpu.access());
+            break;
+        case ExitKind::end_of_interrupt:
+            ioapic_->end_of_interrupt(vcpu.ended_vector());
+            break;
+        case ExitKind::interrupt_window:
             break;
         case ExitKind::interrupted:
             if (!wanted(vcpu) && !rest(vcpu))

@@ -9,15 +9,18 @@
 #pragma once
 
 #include "vmm/base/guest_memory.h"
+#include "vmm/base/interrupt_controller.h"
 #include "vmm/base/milestone.h"
 #include "vmm/kvm/vcpu.h"
 #include "vmm/machine/bus.h"
+#include "vmm/runtime/kvm_wiring.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,8 +44,15 @@ class VcpuPool {
     using StopHandler = std::function<void(VcpuStop)>;
 
     /// `on_stop` is called on a vCPU's thread, which then parks for good. The rest outlives it.
-    VcpuPool(Bus& bus, const GuestMemory& memory, MilestoneSink& milestones, StopHandler on_stop);
+    VcpuPool(Bus& bus, KvmWiring& wiring, const GuestMemory& memory, MilestoneSink& milestones,
+             StopHandler on_stop);
     ~VcpuPool();
+
+    /// Where the monitor has the interrupt controllers: who hears of ends of interrupts, and who is
+    /// asked for a vector. Before start().
+    void set_controllers(EndOfInterruptListener& ioapic, InterruptAcknowledger& pic) noexcept;
+    /// The boot processor's INTR pin. Any thread; nothing while there are no vCPUs.
+    void set_intr(bool asserted) noexcept;
 
     /// Takes over `vcpus`, set up and not yet run, and starts their threads, parked.
     void start(std::vector<std::unique_ptr<Vcpu>> vcpus);
@@ -81,15 +91,24 @@ class VcpuPool {
     bool wanted(Vcpu& vcpu) noexcept;
     /// Waits while the wish is to park; false when the thread is to end.
     bool rest(Vcpu& vcpu);
+    /// Gives the boot processor what waits at its INTR pin, or has KVM say when it takes that.
+    void offer_interrupt(Vcpu& vcpu) noexcept;
     void carry_out_io(const GuestAccess& access) noexcept;
     void carry_out_mmio(const GuestAccess& access) noexcept;
     void kick_all() noexcept;
     void set_wish(Wish wish) noexcept;
 
     Bus& bus_;
+    KvmWiring& wiring_;
     const GuestMemory& memory_;
     MilestoneSink& milestones_;
     StopHandler on_stop_;
+
+    EndOfInterruptListener* ioapic_ = nullptr;
+    InterruptAcknowledger* pic_ = nullptr;
+    std::atomic<bool> intr_{false};
+    /// Acknowledged, and refused by KVM for the moment; the boot processor's thread alone.
+    std::optional<std::uint8_t> held_vector_;
 
     std::mutex mutex_;
     std::condition_variable changed_;

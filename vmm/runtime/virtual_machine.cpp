@@ -1,6 +1,8 @@
 #include "vmm/runtime/virtual_machine.h"
 
 #include "devices/core/acpi/power_button.h"
+#include "devices/ioapic/ioapic.h"
+#include "devices/pic8259/pic8259.h"
 #include "devices/vga/std_vga.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
@@ -49,12 +51,29 @@ class VirtualMachine::Power final : public PowerControl {
     VirtualMachine& machine_;
 };
 
+namespace {
+
+/// The configuration with what the host decides.
+VmConfig decided(VmConfig config, const Kvm& kvm) {
+    if (config.irqchip == IrqchipKind::split && !kvm.has_split_irqchip())
+        throw Error(kvm.device_path() + ": this KVM has no split irqchip", "give --irqchip kernel");
+    if (config.irqchip == IrqchipKind::automatic)
+        config.irqchip = config.board == BoardKind::micro && kvm.has_split_irqchip()
+                             ? IrqchipKind::split
+                             : IrqchipKind::kernel;
+    return config;
+}
+
+} // namespace
+
 VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop,
                                ControlQueue& queue)
-    : config_(std::move(config)), io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
+    : kvm_(), config_(decided(std::move(config), kvm_)), io_loop_(io_loop),
+      boot_(make_guest_boot(config_, kvm_)),
       memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages)), clock_(io_loop),
       queue_(queue), observer_(host.observer), milestones_(*host.milestones),
-      watch_boot_(host.watch_boot), power_(std::make_unique<Power>(*this)) {
+      watch_boot_(host.watch_boot), wiring_(config_.irqchip == IrqchipKind::split),
+      power_(std::make_unique<Power>(*this)) {
     milestones_.reached(Milestone::memory_ready);
     for (const Range& range : boot_->layout().shown)
         kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
@@ -69,6 +88,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .irqs = wiring_,
                              .doorbells = &wiring_,
                              .mapper = &kvm_memory_,
+                             .processors = &wiring_,
                              .msis = &wiring_,
                              .post_codes = &host.post_codes,
                              .readiness = host.readiness,
@@ -81,27 +101,13 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
     machine_->pci().set_config_observer(host.pci_config);
     milestones_.reached(Milestone::devices_ready);
-    vcpus_ =
-        std::make_unique<VcpuPool>(machine_->bus(), memory_, milestones_, [this](VcpuStop stop) {
-            switch (stop.kind) {
-            case ExitKind::poweroff_event:
-                queue_.post({ControlKind::guest_powered_off, 0, {}});
-                break;
-            case ExitKind::reset_event:
-                queue_.post({ControlKind::guest_reset, 0, {}});
-                break;
-            case ExitKind::shutdown:
-                queue_.post({ControlKind::triple_fault, 0, std::move(stop.description)});
-                break;
-            default:
-                queue_.post({ControlKind::vcpu_failed, 0, std::move(stop.description)});
-                break;
-            }
-        });
+    vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), wiring_, memory_, milestones_,
+                                        [this](VcpuStop stop) { vcpu_stopped(std::move(stop)); });
+    if (config_.irqchip == IrqchipKind::split)
+        join_controllers();
     entry_ = boot_->prepare(*machine_, memory_);
     milestones_.reached(Milestone::loaded, boot_name(entry_));
     vcpus_->start(make_vcpus());
-    // Doorbells after the vCPUs: on some hosts the other order delays each vCPU by 20 ms.
     wiring_.bind(*vm_);
     milestones_.reached(Milestone::vcpus_ready);
     tell(EventKind::created);
@@ -111,9 +117,37 @@ VirtualMachine::~VirtualMachine() {
     end();
 }
 
+void VirtualMachine::vcpu_stopped(VcpuStop stop) {
+    switch (stop.kind) {
+    case ExitKind::poweroff_event:
+        queue_.post({ControlKind::guest_powered_off, 0, {}});
+        break;
+    case ExitKind::reset_event:
+        queue_.post({ControlKind::guest_reset, 0, {}});
+        break;
+    case ExitKind::shutdown:
+        queue_.post({ControlKind::triple_fault, 0, std::move(stop.description)});
+        break;
+    default:
+        queue_.post({ControlKind::vcpu_failed, 0, std::move(stop.description)});
+        break;
+    }
+}
+
+void VirtualMachine::join_controllers() {
+    auto& ioapic = dynamic_cast<Ioapic&>(*machine_->find("ioapic"));
+    auto& pic = dynamic_cast<Pic8259&>(*machine_->find("pic"));
+    vcpus_->set_controllers(ioapic, pic);
+    wiring_.set_controllers({ioapic, pic, [this](bool asserted) { vcpus_->set_intr(asserted); }});
+}
+
 void VirtualMachine::make_vm() {
     vm_ = std::make_unique<Vm>(kvm_);
     kvm_memory_.bind(*vm_);
+    if (config_.irqchip == IrqchipKind::split) {
+        vm_->create_split_irqchip(layout::kvm_identity_map, layout::kvm_tss);
+        return;
+    }
     vm_->create_irqchip(layout::kvm_identity_map, layout::kvm_tss);
     vm_->set_routes({});
 }

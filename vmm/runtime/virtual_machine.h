@@ -117,6 +117,10 @@ class VirtualMachine {
     class Power;
 
     void make_vm();
+    /// On a vCPU's thread.
+    void vcpu_stopped(VcpuStop stop);
+    /// With a split irqchip: lines, controllers and vCPUs come together.
+    void join_controllers();
     std::vector<std::unique_ptr<Vcpu>> make_vcpus();
     void start_vcpus();
     /// The machine from power-on state again: after a reset.
@@ -135,9 +139,9 @@ class VirtualMachine {
     /// Counts a triple fault; true when the guest does nothing but fault.
     bool triple_faults_loop();
 
+    Kvm kvm_;
     VmConfig config_;
     IoLoop& io_loop_;
-    Kvm kvm_;
     std::unique_ptr<GuestBoot> boot_;
     GuestMemory memory_;
     KvmMemory kvm_memory_;
