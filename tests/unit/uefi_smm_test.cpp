@@ -6,6 +6,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>
+#include <optional>
+#include <span>
+#include <string>
 
 using namespace coldstart;
 using namespace coldstart::images;
@@ -17,21 +20,22 @@ constexpr std::array<unsigned char, 16> lzma_guid = {
 constexpr std::array<unsigned char, 16> smm_ipl = {0xda, 0xa6, 0xa2, 0x2f, 0xd5, 0x11, 0xc3, 0x4d,
                                                    0x99, 0x9a, 0x74, 0x96, 0x48, 0xb0, 0x3c, 0x56};
 
-void append(Bytes& bytes, ByteView more) {
-    bytes.insert(bytes.end(), more.begin(), more.end());
+constexpr std::size_t section_at = 5000;
+
+template <typename Container>
+void put(Bytes& image, std::size_t at, const Container& what) {
+    std::ranges::copy(std::as_bytes(std::span(what)), image.data() + at);
 }
 
 /// A GUID-defined section whose data is `contents`, packed, in the middle of an image.
 Bytes image_with(ByteView contents, std::size_t header_bytes = 24) {
-    Bytes image(5000, std::byte{0xff});
-    append(image, std::as_bytes(std::span("\x00\x00\x01\x02", 4)));
-    append(image, std::as_bytes(std::span(lzma_guid)));
-    const std::array header = {static_cast<std::byte>(header_bytes), std::byte{0}, std::byte{1},
-                               std::byte{0}};
-    append(image, header);
-    image.resize(5000 + header_bytes);
-    append(image, pack(Compression::lzma, contents));
-    image.resize(image.size() + 3000, std::byte{0xff});
+    const Bytes packed = pack(Compression::lzma, contents);
+    Bytes image(section_at + header_bytes + packed.size() + 3000, std::byte{0xff});
+    put(image, section_at, std::array<unsigned char, 4>{0, 0, 1, 2});
+    put(image, section_at + 4, lzma_guid);
+    image[section_at + 20] = static_cast<std::byte>(header_bytes);
+    image[section_at + 21] = std::byte{0};
+    put(image, section_at + header_bytes, packed);
     return image;
 }
 
@@ -48,8 +52,10 @@ TEST_CASE("the driver that loads SMM is found in a packed volume", "[loaders]") 
     CHECK(is_uefi_with_smm(image_with(volume(true))));
     CHECK_FALSE(is_uefi_with_smm(image_with(volume(false))));
     CHECK(is_uefi_with_smm(image_with(volume(true), 40))); // the header says where the data is
-    Bytes two = image_with(volume(false));
-    append(two, image_with(volume(true)));
+    const Bytes first = image_with(volume(false)), second = image_with(volume(true));
+    Bytes two(first.size() + second.size());
+    put(two, 0, first);
+    put(two, first.size(), second);
     CHECK(is_uefi_with_smm(two));
     CHECK(is_uefi_with_smm(volume(true))); // not packed at all
     CHECK_FALSE(is_uefi_with_smm({}));
@@ -57,18 +63,17 @@ TEST_CASE("the driver that loads SMM is found in a packed volume", "[loaders]") 
 
 TEST_CASE("a packed volume that is cut or damaged holds nothing", "[loaders]") {
     const Bytes whole = image_with(volume(true));
-    const std::size_t data = 5000 + 24;
-    for (const std::size_t size : {std::size_t{5004}, std::size_t{5020}, data - 2, data, data + 20})
+    constexpr std::size_t data = section_at + 24;
+    for (const std::size_t size : {section_at + 4, section_at + 20, data - 2, data, data + 20})
         CHECK_FALSE(is_uefi_with_smm(ByteView(whole).first(size)));
     Bytes damaged = whole;
     damaged[data] = std::byte{0xff}; // the properties of LZMA
     CHECK_FALSE(is_uefi_with_smm(damaged));
     damaged = whole;
-    damaged[5000 + 21] = std::byte{0xff}; // the data would begin beyond the end
+    damaged[section_at + 21] = std::byte{0xff}; // the data would begin beyond the end
     CHECK_FALSE(is_uefi_with_smm(damaged));
-    Bytes guid_first;
-    append(guid_first, std::as_bytes(std::span(lzma_guid)));
-    guid_first.resize(64, std::byte{0x18});
+    Bytes guid_first(64, std::byte{0x18});
+    put(guid_first, 0, lzma_guid);
     CHECK_FALSE(is_uefi_with_smm(guid_first));
 }
 

@@ -86,6 +86,10 @@ bool Kvm::has_tsc_deadline() const noexcept {
     return extension(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 }
 
+bool Kvm::has_smm() const noexcept {
+    return extension(KVM_CAP_X86_SMM) > 0 && extension(KVM_CAP_MULTI_ADDRESS_SPACE) > 1;
+}
+
 unsigned Kvm::max_vcpus() const noexcept {
     const int most = extension(KVM_CAP_MAX_VCPUS);
     // Documented fallbacks: KVM_CAP_NR_VCPUS, then 4.

@@ -33,11 +33,28 @@ class VirtualMachine::Power final : public PowerControl {
     VirtualMachine& machine_;
 };
 
+class VirtualMachine::Smm final : public SystemManagement {
+  public:
+    explicit Smm(VirtualMachine& machine) : machine_(machine) {}
+
+    void raise_smi(SmiTarget target) noexcept override {
+        if (machine_.vcpus_)
+            machine_.vcpus_->raise_smi(target);
+    }
+
+  private:
+    VirtualMachine& machine_;
+};
+
 VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop,
                                ControlQueue& queue)
     : config_(std::move(config)), io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
       memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages)), clock_(io_loop),
       queue_(queue), observer_(host.observer), power_(std::make_unique<Power>(*this)) {
+    if (boot_->has_smm()) {
+        smm_ = std::make_unique<Smm>(*this);
+        kvm_memory_.add_smm_space();
+    }
     for (const Range& range : boot_->layout().shown)
         kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
                          MemoryAccess::read_write);
@@ -56,7 +73,8 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .streams = host.streams,
                              .make_net = host.make_net,
                              .vsock_listener = host.vsock_listener,
-                             .metadata = host.metadata};
+                             .metadata = host.metadata,
+                             .smm = smm_.get()};
     boot_->equip(machine_host);
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
     vcpus_ = std::make_unique<VcpuPool>(machine_->bus(), memory_, [this](VcpuStop stop) {

@@ -108,6 +108,7 @@ class VirtualMachine {
 
   private:
     class Power;
+    class Smm;
 
     void make_vm();
     std::vector<std::unique_ptr<Vcpu>> make_vcpus();
@@ -139,6 +140,7 @@ class VirtualMachine {
     MachineObserver* observer_;
     KvmWiring wiring_;
     std::unique_ptr<Power> power_;
+    std::unique_ptr<Smm> smm_; ///< none: the guest has no system management mode
     std::unique_ptr<Vm> vm_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<VcpuPool> vcpus_;
