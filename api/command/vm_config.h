@@ -18,6 +18,8 @@ enum class BoardKind { micro, pc };
 enum class IrqchipKind { automatic, split, kernel };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };
+/// System management mode, on board pc: where the host's KVM has it, always (or an error), never.
+enum class SmmMode { automatic, on, off };
 /// What guest memory is made of: the host's choice, huge pages of hugetlbfs, or small pages that
 /// the host may merge into large ones.
 enum class HugePages { none, hugetlbfs_2m, transparent };
@@ -141,6 +143,7 @@ struct VmConfig {
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
     IrqchipKind irqchip = IrqchipKind::automatic;
+    SmmMode smm = SmmMode::automatic;
     std::string firmware_path;       ///< ROM or flash image; board pc
     std::string nvram_path;          ///< UEFI variable store, below the firmware
     std::string nvram_template_path; ///< what nvram_path is made of when it does not exist

@@ -78,6 +78,16 @@ class Device {
     virtual std::uint64_t read(unsigned region, std::uint64_t offset, unsigned width) noexcept = 0;
     virtual void write(unsigned region, std::uint64_t offset, unsigned width,
                        std::uint64_t value) noexcept = 0;
+    /// The same by a processor in system management mode. A device to which that makes no
+    /// difference leaves these alone.
+    virtual std::uint64_t read_in_smm(unsigned region, std::uint64_t offset,
+                                      unsigned width) noexcept {
+        return read(region, offset, width);
+    }
+    virtual void write_in_smm(unsigned region, std::uint64_t offset, unsigned width,
+                              std::uint64_t value) noexcept {
+        write(region, offset, width, value);
+    }
 
     // Lifecycle. The machine calls these from its control thread:
     //   start    once, before the first vCPU runs

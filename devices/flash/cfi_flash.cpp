@@ -46,8 +46,9 @@ struct CfiFlash::Flusher {
     LogLimiter log_limiter{4};
 };
 
-CfiFlash::CfiFlash(std::shared_ptr<FlashStore> store, RegionPlacer& placer, Reactor& reactor)
-    : store_(std::move(store)), placer_(placer), reactor_(reactor),
+CfiFlash::CfiFlash(std::shared_ptr<FlashStore> store, RegionPlacer& placer, Reactor& reactor,
+                   const SystemManagement* smm)
+    : store_(std::move(store)), placer_(placer), reactor_(reactor), smm_(smm),
       query_(make_query_table(store_->size_bytes())), flusher_(std::make_shared<Flusher>()) {
     const std::uint64_t size = store_->size_bytes();
     require_flash_size(store_->name(), size);
@@ -74,14 +75,23 @@ std::span<std::byte> CfiFlash::block_contents(std::uint64_t block) const noexcep
 
 std::uint64_t CfiFlash::read(unsigned, std::uint64_t offset, unsigned width) noexcept {
     const std::lock_guard guard(lock_);
+    return read_as(is_protected() ? Mode::array : state_.mode, offset, width);
+}
+
+std::uint64_t CfiFlash::read_in_smm(unsigned, std::uint64_t offset, unsigned width) noexcept {
+    const std::lock_guard guard(lock_);
+    return read_as(state_.mode, offset, width);
+}
+
+std::uint64_t CfiFlash::read_as(Mode mode, std::uint64_t offset, unsigned width) const noexcept {
     std::uint64_t value = 0;
     for (unsigned i = 0; i < width; ++i)
-        value |= std::uint64_t{read_byte(offset + i)} << (i * 8);
+        value |= std::uint64_t{read_byte(offset + i, mode)} << (i * 8);
     return value;
 }
 
-std::uint8_t CfiFlash::read_byte(std::uint64_t offset) const noexcept {
-    switch (state_.mode) {
+std::uint8_t CfiFlash::read_byte(std::uint64_t offset, Mode mode) const noexcept {
+    switch (mode) {
     case Mode::status:
         return state_.status;
     case Mode::query:
@@ -98,7 +108,14 @@ std::uint8_t CfiFlash::read_byte(std::uint64_t offset) const noexcept {
     return static_cast<std::uint8_t>(contents()[offset]);
 }
 
-void CfiFlash::write(unsigned, std::uint64_t offset, unsigned width, std::uint64_t value) noexcept {
+void CfiFlash::write(unsigned region, std::uint64_t offset, unsigned width,
+                     std::uint64_t value) noexcept {
+    if (!is_protected())
+        write_in_smm(region, offset, width, value);
+}
+
+void CfiFlash::write_in_smm(unsigned, std::uint64_t offset, unsigned width,
+                            std::uint64_t value) noexcept {
     bool flush = false;
     {
         const std::lock_guard guard(lock_);
@@ -219,88 +236,6 @@ void CfiFlash::sequence_error() noexcept {
 void CfiFlash::finish(std::uint8_t error_bits) noexcept {
     state_.cycle = Cycle::command;
     state_.status = static_cast<std::uint8_t>(state_.status | status_ready | error_bits);
-}
-
-bool CfiFlash::is_locked(std::uint64_t block) const noexcept {
-    return store_->read_only() || state_.locked[block] != 0;
-}
-
-// The error bits; 0 when it went well. A datum may lie across two blocks.
-std::uint8_t CfiFlash::program(std::uint64_t offset, ByteView bytes) noexcept {
-    std::uint8_t errors = 0;
-    while (!bytes.empty()) {
-        const std::size_t part = std::min(bytes.size(), block_bytes - offset % block_bytes);
-        errors = static_cast<std::uint8_t>(errors | program_in_block(offset, bytes.first(part)));
-        bytes = bytes.subspan(part);
-        offset += part;
-    }
-    return errors;
-}
-
-std::uint8_t CfiFlash::program_in_block(std::uint64_t offset, ByteView bytes) noexcept {
-    const std::uint64_t block = offset / block_bytes;
-    if (is_locked(block))
-        return status_program_error | status_block_locked;
-    const std::span<std::byte> before = contents().subspan(offset, bytes.size());
-    std::array<std::byte, block_bytes> after;
-    std::size_t first = bytes.size(), end = 0; // of the bytes that change
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        after[i] = before[i] & bytes[i];
-        if (after[i] != before[i]) {
-            first = std::min(first, i);
-            end = i + 1;
-        }
-    }
-    if (first >= end)
-        return 0;
-    std::array<std::byte, block_bytes> whole;
-    std::memcpy(whole.data(), block_contents(block).data(), block_bytes);
-    std::memcpy(whole.data() + offset % block_bytes, after.data(), bytes.size());
-    if (!store_block(block, whole, offset % block_bytes + first, end - first))
-        return status_program_error;
-    return 0;
-}
-
-std::uint8_t CfiFlash::erase(std::uint64_t offset) noexcept {
-    const std::uint64_t block = offset / block_bytes;
-    if (is_locked(block))
-        return status_erase_error | status_block_locked;
-    std::array<std::byte, block_bytes> erased;
-    erased.fill(std::byte{0xff});
-    if (std::memcmp(erased.data(), block_contents(block).data(), block_bytes) == 0)
-        return 0;
-    return store_block(block, erased, 0, block_bytes) ? 0 : std::uint8_t{status_erase_error};
-}
-
-// Gives the block its new contents, in which only [first, first + size) differs, in the store and
-// then here; in neither when the store refuses. After a refusal nobody knows what the store holds
-// of the block: the next write of it is of all of it.
-bool CfiFlash::store_block(std::uint64_t block, std::span<const std::byte> contents,
-                           std::size_t first, std::size_t size) noexcept {
-    if (stale_[block]) {
-        first = 0;
-        size = block_bytes;
-    }
-    const int error = store_->write(block * block_bytes + first, contents.subspan(first, size));
-    unflushed_ = true;
-    stale_[block] = error != 0;
-    if (error == 0) {
-        std::memcpy(block_contents(block).data(), contents.data(), block_bytes);
-        return true;
-    }
-    if (log_limiter_.allow())
-        log_error(cat("flash file ", store_->name(), ": a write of ", size, " bytes at ",
-                      hex(block * block_bytes + first),
-                      " failed: ", std::generic_category().message(error)));
-    return false;
-}
-
-// A write that failed half way may have left a block of the store in pieces.
-void CfiFlash::store_again() noexcept {
-    for (std::uint64_t block = 0; block < stale_.size(); ++block) {
-        if (stale_[block])
-            stale_[block] = store_->write(block * block_bytes, block_contents(block)) != 0;
-    }
 }
 
 void CfiFlash::sync() noexcept {

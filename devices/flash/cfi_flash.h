@@ -13,6 +13,10 @@
 // refuses (disk full) leaves the contents as they were and sets the error bits. Back in array mode
 // the store is flushed, on the I/O thread.
 //
+// Protected, that is from the moment when firmware has locked SMRAM until the next reset, the flash
+// takes commands only from processors in system management mode; others read the contents, and
+// their writes are dropped.
+//
 // Over a store that is read-only every block is locked for good. reset() unlocks the others and
 // keeps the contents.
 //
@@ -27,6 +31,7 @@
 #include "devices/flash/spec.h"
 #include "vmm/base/log.h"
 #include "vmm/base/reactor.h"
+#include "vmm/base/smm.h"
 
 #include <array>
 #include <atomic>
@@ -38,9 +43,10 @@ namespace coldstart {
 
 class CfiFlash final : public Device {
   public:
-    /// `placer` and `reactor` outlive the device. Throws Error when the store can't be read or is
-    /// of a wrong size.
-    CfiFlash(std::shared_ptr<FlashStore> store, RegionPlacer& placer, Reactor& reactor);
+    /// `placer`, `reactor` and `smm` (none: never protected) outlive the device. Throws Error when
+    /// the store can't be read or is of a wrong size.
+    CfiFlash(std::shared_ptr<FlashStore> store, RegionPlacer& placer, Reactor& reactor,
+             const SystemManagement* smm = nullptr);
     ~CfiFlash() override;
 
     std::string_view type() const noexcept override { return "cfi-flash"; }
@@ -49,6 +55,10 @@ class CfiFlash final : public Device {
     std::uint64_t read(unsigned region, std::uint64_t offset, unsigned width) noexcept override;
     void write(unsigned region, std::uint64_t offset, unsigned width,
                std::uint64_t value) noexcept override;
+    std::uint64_t read_in_smm(unsigned region, std::uint64_t offset,
+                              unsigned width) noexcept override;
+    void write_in_smm(unsigned region, std::uint64_t offset, unsigned width,
+                      std::uint64_t value) noexcept override;
 
     void pause() override;
     bool drained() override;
@@ -84,7 +94,9 @@ class CfiFlash final : public Device {
         std::vector<std::uint8_t> locked{};                     ///< one a block: 0 or 1
     };
 
-    std::uint8_t read_byte(std::uint64_t offset) const noexcept;
+    bool is_protected() const noexcept { return smm_ != nullptr && smm_->is_locked(); }
+    std::uint8_t read_byte(std::uint64_t offset, Mode mode) const noexcept;
+    std::uint64_t read_as(Mode mode, std::uint64_t offset, unsigned width) const noexcept;
     void command(std::uint8_t code) noexcept;
     void cycle(std::uint64_t offset, unsigned width, std::uint64_t value) noexcept;
     void program_data(std::uint64_t offset, unsigned width, std::uint64_t value) noexcept;
@@ -112,6 +124,7 @@ class CfiFlash final : public Device {
     std::shared_ptr<FlashStore> store_;
     RegionPlacer& placer_;
     Reactor& reactor_;
+    const SystemManagement* const smm_;
     std::unique_ptr<Pages> pages_;
     RegionShape shape_;
     const std::array<std::uint8_t, flash::query_bytes> query_;

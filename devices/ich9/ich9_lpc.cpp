@@ -36,7 +36,7 @@ constexpr std::uint32_t wiring_of(std::uint8_t device) noexcept {
 } // namespace
 
 Ich9Lpc::Ich9Lpc(const Ich9LpcHost& host)
-    : pci_(host.pci), power_(host.power),
+    : pci_(host.pci), power_(host.power), smm_(host.smm), registers_(power_on_registers()),
       function_(std::make_unique<LpcFunction>(*this, host.placer,
                                               [this](const LpcWiring& wiring) { rewire(wiring); })),
       pm1_(host.clock,
@@ -110,6 +110,7 @@ void Ich9Lpc::write(unsigned region, std::uint64_t offset, unsigned width,
     if (width > 4)
         return;
     Wishes wishes;
+    SmiTarget smi_target = SmiTarget::this_processor;
     {
         const std::lock_guard guard(lock_);
         switch (region) {
@@ -127,14 +128,18 @@ void Ich9Lpc::write(unsigned region, std::uint64_t offset, unsigned width,
             break;
         case region_apm:
             for (unsigned i = 0; i < width; ++i)
-                write_apm(offset + i, static_cast<std::uint8_t>(value >> (i * 8)));
+                write_apm(offset + i, static_cast<std::uint8_t>(value >> (i * 8)), wishes);
             break;
         default:
             write_port92(static_cast<std::uint8_t>(value), wishes);
             break;
         }
+        if ((registers_.smi_negotiated & broadcast) != 0)
+            smi_target = SmiTarget::all_processors;
         sync();
     }
+    if (wishes.smi)
+        smm_->raise_smi(smi_target);
     if (wishes.power_off)
         power_.power_off();
     if (wishes.reset)
@@ -155,6 +160,8 @@ std::uint32_t Ich9Lpc::read_pm(std::uint64_t offset) noexcept {
         return static_cast<std::uint32_t>(registers_.gpe_enable >> 32);
     case pm_smi_en:
         return registers_.smi_enable;
+    case pm_smi_sts:
+        return registers_.smi_status;
     default:
         return offset >= pm_tco_first ? tco_.read(static_cast<unsigned>(offset - pm_tco_first)) : 0;
     }
@@ -178,6 +185,9 @@ void Ich9Lpc::write_pm(std::uint64_t offset, std::uint32_t mask, std::uint32_t v
     }
     case pm_smi_en:
         write_smi_enable(mask, value);
+        break;
+    case pm_smi_sts:
+        registers_.smi_status &= ~value;
         break;
     default:
         if (offset >= pm_tco_first)
@@ -228,14 +238,36 @@ void Ich9Lpc::write_rcba(std::uint64_t offset, std::uint32_t mask, std::uint32_t
         take(registers_.gcs, gcs_no_reboot);
 }
 
-void Ich9Lpc::write_apm(std::uint64_t offset, std::uint8_t value) noexcept {
+void Ich9Lpc::write_apm(std::uint64_t offset, std::uint8_t value, Wishes& wishes) noexcept {
     if (offset == apm_status) {
         registers_.apm_status = value;
         return;
     }
     registers_.apm_control = value;
-    if (value == apm_acpi_enable || value == apm_acpi_disable)
+    if (value == apm_acpi_enable || value == apm_acpi_disable) {
         pm1_.set_sci_enabled(value == apm_acpi_enable);
+        return;
+    }
+    if (smm_ == nullptr)
+        return;
+    registers_.smi_status |= smi_sts_apm;
+    constexpr std::uint32_t wanted = smi_en_global | smi_en_apmc;
+    wishes.smi = (registers_.smi_enable & wanted) == wanted;
+}
+
+void Ich9Lpc::request_smi_features(std::uint64_t features) noexcept {
+    const std::lock_guard guard(lock_);
+    if (!registers_.smi_settled)
+        registers_.smi_requested = features;
+}
+
+bool Ich9Lpc::settle_smi_features() noexcept {
+    const std::lock_guard guard(lock_);
+    if (!registers_.smi_settled && (registers_.smi_requested & ~offered) == 0) {
+        registers_.smi_negotiated = registers_.smi_requested;
+        registers_.smi_settled = true;
+    }
+    return registers_.smi_settled;
 }
 
 void Ich9Lpc::write_port92(std::uint8_t value, Wishes& wishes) noexcept {
@@ -301,7 +333,7 @@ void Ich9Lpc::resume() {
 void Ich9Lpc::reset() {
     {
         const std::lock_guard guard(lock_);
-        registers_ = Registers{};
+        registers_ = power_on_registers();
         pm1_.reset();
         tco_.reset();
     }

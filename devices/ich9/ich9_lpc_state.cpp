@@ -26,8 +26,10 @@ void visit_tco(State& state, Visitor visit) {
 
 template <typename Visitor, typename State>
 void visit_registers(State& state, Visitor visit) {
-    auto& [gpe_enable, smi_enable, gcs, hptc, apm_control, apm_status, port92] = state;
-    visit(gpe_enable, smi_enable, gcs, hptc, apm_control, apm_status, port92);
+    auto& [gpe_enable, smi_requested, smi_negotiated, smi_enable, smi_status, gcs, hptc,
+           apm_control, apm_status, port92, smi_settled] = state;
+    visit(gpe_enable, smi_requested, smi_negotiated, smi_enable, smi_status, gcs, hptc, apm_control,
+          apm_status, port92, smi_settled);
 }
 
 } // namespace
@@ -56,8 +58,10 @@ void Ich9Lpc::restore(StateReader& reader) {
     visit_pm1(pm1, get);
     visit_tco(tco, get);
     if (!pm1_.is_possible(pm1) || !TcoWatchdog::is_possible(tco) ||
-        (registers.smi_enable & ~smi_en_writable) != 0 || (registers.gcs & ~gcs_no_reboot) != 0 ||
-        (registers.hptc & ~hptc_writable) != 0 || (registers.port92 & ~port92_kept) != 0)
+        (registers.smi_enable & ~smi_en_writable) != 0 ||
+        (registers.smi_status & ~smi_sts_apm) != 0 || (registers.smi_negotiated & ~offered) != 0 ||
+        (registers.gcs & ~gcs_no_reboot) != 0 || (registers.hptc & ~hptc_writable) != 0 ||
+        (registers.port92 & ~port92_kept) != 0)
         throw Error("saved state: ich9-lpc registers hold impossible values",
                     "the file is damaged");
     function_->restore(reader);

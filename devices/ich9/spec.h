@@ -66,7 +66,7 @@ inline constexpr unsigned pm_timer = 0x08;     // RO
 inline constexpr unsigned pm_gpe0_sts = 0x20;  // 64 bits: nothing here ever sets one
 inline constexpr unsigned pm_gpe0_en = 0x28;   // 64 bits RW
 inline constexpr unsigned pm_smi_en = 0x30;    // RW
-inline constexpr unsigned pm_smi_sts = 0x34;   // nothing here ever sets one
+inline constexpr unsigned pm_smi_sts = 0x34;   // W1C: APM_STS, and no other is ever set
 inline constexpr unsigned pm_tco_first = 0x60; // TCO block: 32 bytes
 inline constexpr unsigned pm_tco_end = 0x80;
 
@@ -74,6 +74,7 @@ inline constexpr std::uint32_t smi_en_global = 1u << 0;
 inline constexpr std::uint32_t smi_en_apmc = 1u << 5;
 inline constexpr std::uint32_t smi_en_tco = 1u << 13;
 inline constexpr std::uint32_t smi_en_writable = 0x080e687f;
+inline constexpr std::uint32_t smi_sts_apm = 1u << 5;
 /// S5 in PM1_CNT.SLP_TYP: what OVMF and SeaBIOS write to turn the machine off, and QEMU's choice.
 inline constexpr std::uint8_t s5_sleep_type = 0;
 

@@ -28,9 +28,11 @@ std::optional<EcamWindow> ecam_window_of(std::uint64_t pciexbar) noexcept {
     return EcamWindow{.base = pciexbar & ~(size - 1), .size_bytes = size};
 }
 
-MchFunction::MchFunction(Device& bridge, RegionPlacer& placer, ShadowMemory& shadow)
+MchFunction::MchFunction(Device& bridge, RegionPlacer& placer, ShadowMemory& shadow, Smram& smram,
+                         SystemManagement* smm)
     : PciFunction(mch_identity, placer, nullptr), bridge_(bridge), ecam_placer_(placer),
-      shadow_(shadow) {
+      shadow_(shadow), smram_memory_(smram), smm_(smm) {
+    define(cfg_ext_tseg_mbytes, 2, smram.has_tseg() ? ext_tseg_mbytes : 0);
     define(cfg_ggc, 2, ggc_no_graphics);
     define(cfg_deven, 4, deven_host_bridge);
     define(cfg_pciexbar, 4, pciexbar_power_on, pciexbar_low_writable);
@@ -73,6 +75,17 @@ void MchFunction::lock_smram() noexcept {
     set_config_value(cfg_smram, 1, smram);
     smram_ = static_cast<std::uint8_t>(smram);
     esmramc_ = static_cast<std::uint8_t>(config_value(cfg_esmramc, 1));
+    apply_smram();
+}
+
+void MchFunction::apply_smram() noexcept {
+    smram_memory_.apply(smram_, esmramc_);
+    if (smm_ != nullptr)
+        smm_->set_locked((smram_ & smram_locked) != 0);
+    else if ((esmramc_ & esmramc_tseg_enable) != 0 && complaints_.allow())
+        log_warn("the firmware sets up memory for system management mode (TSEG), which this "
+                 "machine has not: it will hardly go on; give an image built without, such as "
+                 "OVMF_CODE_4M.fd, or a host whose KVM has it ('coldstart doctor')");
 }
 
 void MchFunction::place_ecam(std::uint64_t pciexbar) noexcept {
@@ -94,6 +107,7 @@ void MchFunction::place_ecam(std::uint64_t pciexbar) noexcept {
 void MchFunction::apply_all() noexcept {
     smram_ = static_cast<std::uint8_t>(locked_config_value(cfg_smram, 1));
     esmramc_ = static_cast<std::uint8_t>(locked_config_value(cfg_esmramc, 1));
+    apply_smram();
     place_ecam(locked_config_value(cfg_pciexbar, 4) |
                std::uint64_t{locked_config_value(cfg_pciexbar + 4, 4)} << 32);
     ShadowMemory::Pam pam{};

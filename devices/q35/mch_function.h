@@ -4,7 +4,10 @@
 
 #include "devices/core/pci/pci_function.h"
 #include "devices/q35/shadow_memory.h"
+#include "devices/q35/smram.h"
 #include "devices/q35/spec.h"
+#include "vmm/base/log.h"
+#include "vmm/base/smm.h"
 
 #include <atomic>
 #include <cstdint>
@@ -24,8 +27,9 @@ std::optional<EcamWindow> ecam_window_of(std::uint64_t pciexbar) noexcept;
 
 class MchFunction final : public PciFunction {
   public:
-    /// `bridge` has the region ECAM appears in. All three outlive this.
-    MchFunction(Device& bridge, RegionPlacer& placer, ShadowMemory& shadow);
+    /// `bridge` has the region ECAM appears in. All of them outlive this.
+    MchFunction(Device& bridge, RegionPlacer& placer, ShadowMemory& shadow, Smram& smram,
+                SystemManagement* smm);
 
     std::string_view type() const noexcept override { return "q35-mch"; }
     std::uint64_t read(unsigned, std::uint64_t, unsigned width) noexcept override {
@@ -45,12 +49,16 @@ class MchFunction final : public PciFunction {
   private:
     void config_written(unsigned offset, unsigned width) noexcept override;
     void lock_smram() noexcept;
+    void apply_smram() noexcept;
     void place_ecam(std::uint64_t pciexbar) noexcept;
     void apply_all() noexcept;
 
     Device& bridge_;
     RegionPlacer& ecam_placer_;
     ShadowMemory& shadow_;
+    Smram& smram_memory_;
+    SystemManagement* const smm_; ///< none: the machine has no such mode
+    LogLimiter complaints_{1};
     std::atomic<std::uint64_t> ecam_bytes_{0};
 
     // Guarded by the lock of configuration space.

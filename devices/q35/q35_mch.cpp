@@ -46,7 +46,8 @@ bool inside_doubleword(std::uint64_t offset, unsigned width) noexcept {
 
 Q35Mch::Q35Mch(const Q35MchHost& host)
     : pci_(host.pci), power_(host.power), shadow_(host.mapper, host.shadow_ram, host.low_rom),
-      function_(std::make_unique<MchFunction>(*this, host.placer, shadow_)) {
+      smram_(host.mapper, host.memory, host.smm != nullptr),
+      function_(std::make_unique<MchFunction>(*this, host.placer, shadow_, smram_, host.smm)) {
     pci_.add(own_address, *function_);
 }
 

@@ -1,5 +1,6 @@
 // The host bridge of a Q35 board: the memory controller hub's PCI function 00:00.0, the ways into
-// configuration space (ports 0xcf8 to 0xcff, ECAM), and the shadow memory from 0xc0000 to 0xfffff.
+// configuration space (ports 0xcf8 to 0xcff, ECAM), the shadow memory from 0xc0000 to 0xfffff, and
+// SMRAM.
 // Source: Intel 3 Series Express Chipset data sheet, section 5.1; PCI Local Bus Specification 3.0,
 // section 3.2.2.3.2 (ports); PCI Express Base 3.0, section 7.2.2 (ECAM); ICH9 data sheet 13.7.5
 // (reset control at port 0xcf9, which lies between the others).
@@ -7,10 +8,11 @@
 // A plain device on its board, which places "ports" at 0xcf8 and "shadow" at 0xc0000; "ecam"
 // appears where the guest enables PCIEXBAR. The function puts itself on the PCI bus.
 //
-// SMRAM and ESMRAMC are kept, and D_LCK locks them as the data sheet says until the next reset.
-// They have no other effect: there is no system management mode, 0xa0000 is the VGA's whatever
-// they say, and TSEG hides nothing. QEMU's extensions by which OVMF built with SMM asks for memory
-// (0x50, 0x9c) read as zero: not there.
+// SMRAM and ESMRAMC do what smram.h says, and D_LCK locks them as the data sheet says until the
+// next reset. On a machine without system management mode they are kept and have no other effect:
+// 0xa0000 is the VGA's whatever they say, and TSEG hides nothing. Of QEMU's extensions by which
+// OVMF built with SMM asks for memory, 0x50 tells the size of the extended TSEG, always, and 0x9c
+// (SMRAM at the default SMBASE) reads as zero: not there.
 //
 // PCIEXBAR: a length below 256 MiB leaves the rest of the window all ones. Bases at which
 // something else stands leave it nowhere.
@@ -23,7 +25,9 @@
 #include "devices/core/pci/pci_bus.h"
 #include "devices/core/region_placer.h"
 #include "devices/q35/shadow_memory.h"
+#include "devices/q35/smram.h"
 #include "vmm/base/power.h"
+#include "vmm/base/smm.h"
 
 #include <atomic>
 #include <cstdint>
@@ -40,8 +44,10 @@ struct Q35MchHost {
     RegionPlacer& placer;
     MemoryMapper& mapper;
     PowerControl& power;
+    const GuestMemory& memory;
     std::span<std::byte> shadow_ram = {}; ///< ShadowMemory::size_bytes at ShadowMemory::base
     std::span<std::byte> low_rom = {};    ///< the firmware's last bytes, ending at 0xfffff
+    SystemManagement* smm = nullptr;      ///< none: the machine has no such mode
 };
 
 class Q35Mch final : public Device {
@@ -70,6 +76,7 @@ class Q35Mch final : public Device {
     PciBus& pci_;
     PowerControl& power_;
     ShadowMemory shadow_;
+    Smram smram_;
     std::atomic<std::uint32_t> config_address_{0};
     std::atomic<std::uint8_t> reset_control_{0};
     std::unique_ptr<MchFunction> function_;

@@ -34,7 +34,7 @@ inline constexpr unsigned reset_full = 0x08;   // kept, without effect
 inline constexpr unsigned reset_kept = reset_system | reset_full;
 
 // Configuration space                                   access
-inline constexpr unsigned cfg_ext_tseg_mbytes = 0x50; // RO 0: QEMU's extension is not there
+inline constexpr unsigned cfg_ext_tseg_mbytes = 0x50; // RO, 16 bits, QEMU's: 0 without TSEG
 inline constexpr unsigned cfg_ggc = 0x52;             // RO: no graphics inside
 inline constexpr unsigned cfg_deven = 0x54;           // RO: this function alone
 inline constexpr unsigned cfg_pciexbar = 0x60;        // RW, 64 bits
@@ -73,5 +73,8 @@ inline constexpr unsigned smram_writable = smram_open | smram_closed | smram_loc
 // ESMRAMC
 inline constexpr unsigned esmramc_writable = 0x87; // H_SMRAME, TSEG_SZ, T_EN
 inline constexpr unsigned esmramc_power_on = 0x38; // the cache bits, RO
+inline constexpr unsigned esmramc_tseg_enable = 0x01;
+inline constexpr unsigned esmramc_tseg_size_shift = 1; // 0: 1 MiB, 1: 2, 2: 8, 3: as 0x50 says
+inline constexpr unsigned ext_tseg_mbytes = 16;
 
 } // namespace coldstart::q35

@@ -1,5 +1,6 @@
 // Firmware images and expansion ROMs.
 #include "firmware-loaders/media/recognisers.h"
+#include "firmware-loaders/uefi/uefi_smm.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/text.h"
 
@@ -112,6 +113,9 @@ bool recognise_firmware(const MediaFile& file, MediaInfo& info) {
         return true;
     }
     info.kind = MediaKind::firmware;
+    if (volumes.count != 0 && is_uefi_with_smm(image))
+        info.notes.push_back("built to run in system management mode (SMM), which the host's KVM "
+                             "has to have");
     if (is_seabios(image))
         info.description = "SeaBIOS firmware";
     else if (volumes.count != 0)

@@ -74,18 +74,24 @@ make_mbr_disk() {
     rm -rf -- "$work"
 }
 
-# make_esp_disk TREE FILE
-make_esp_disk() {
-    local tree=$1 disk=$2 work=$2.work
-    mkdir -p -- "$work/EFI/BOOT"
-    grub-mkimage -O x86_64-efi -p /boot/grub -o "$work/EFI/BOOT/BOOTX64.EFI" fat "${GRUB_MODULES[@]}"
-    truncate -s 96M -- "$work/esp"
-    mkfs.vfat -F 32 "$work/esp" >/dev/null
-    mcopy -s -i "$work/esp" "$work/EFI" "$tree/boot" "$tree/vmlinuz" "$tree/initrd" "$tree/coldstart-guest" ::/
+# esp_disk TREE FILE: an EFI system partition that holds what is in the folder TREE.
+esp_disk() {
+    local tree=$1 disk=$2 esp=$2.esp
+    truncate -s 96M -- "$esp"
+    mkfs.vfat -F 32 "$esp" >/dev/null
+    mcopy -s -i "$esp" "$tree"/* ::/
     truncate -s 98M -- "$disk"
     printf 'label: gpt\nstart=2048, size=196608, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\n' | sfdisk -q "$disk"
-    dd if="$work/esp" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
-    rm -rf -- "$work"
+    dd if="$esp" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
+    rm -f -- "$esp"
+}
+
+# make_esp_disk TREE FILE: the same with GRUB as what it boots.
+make_esp_disk() {
+    mkdir -p -- "$1/EFI/BOOT"
+    grub-mkimage -O x86_64-efi -p /boot/grub -o "$1/EFI/BOOT/BOOTX64.EFI" fat "${GRUB_MODULES[@]}"
+    esp_disk "$1" "$2"
+    rm -rf -- "$1/EFI"
 }
 
 # build_firmware_images KERNEL INITRD DIR

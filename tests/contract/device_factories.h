@@ -20,6 +20,7 @@
 #include "tests/fakes/fake_net.h"
 #include "tests/fakes/fake_pci.h"
 #include "tests/fakes/fake_processors.h"
+#include "tests/fakes/fake_smm.h"
 #include "tests/fakes/fakes.h"
 #include "tests/fakes/virtio_driver.h"
 #include "tests/fakes/virtio_temp_file.h"
@@ -85,6 +86,7 @@ struct Fixture {
     fakes::FakeMapper mapper;
     fakes::FakeMsiRouter msis;
     fakes::FakeProcessors processors;
+    fakes::FakeSmm smm;
     PciBus pci;
     CountingPostCodeSink post_codes;
     std::array<std::byte, 8192> firmware{};
@@ -363,6 +365,7 @@ struct DeviceFactory {
     BoardDevice placed;
     DeviceHabits habits;
     bool limited = false; ///< in its rate
+    bool has_smm = false; ///< the machine has system management mode
 
     std::unique_ptr<Device> operator()(Fixture& fixture) const {
         if (limited)
@@ -370,24 +373,26 @@ struct DeviceFactory {
         std::vector<IrqLine*> lines;
         for (fakes::FakeIrqLine& irq : fixture.irqs)
             lines.push_back(&irq);
-        return entry->make(placed, {.config = fixture.config,
-                                    .memory = fixture.memory,
-                                    .clock = fixture.clock,
-                                    .power = fixture.power,
-                                    .reactor = fixture.reactor,
-                                    .lines = lines,
-                                    .placer = fixture.placer,
-                                    .mapper = fixture.mapper,
-                                    .msis = fixture.msis,
-                                    .pci = fixture.pci,
-                                    .processors = &fixture.processors,
-                                    .post_codes = &fixture.post_codes,
-                                    .firmware = fixture.firmware,
-                                    .fw_cfg = &fixture.fw_cfg,
-                                    .stream = &fixture.stream,
-                                    .make_net = [&fixture](const NetConfig&, Reactor&) {
-                                        return std::make_unique<fakes::FakeNetBackend>(fixture.net);
-                                    }});
+        return entry->make(placed,
+                           {.config = fixture.config,
+                            .memory = fixture.memory,
+                            .clock = fixture.clock,
+                            .power = fixture.power,
+                            .reactor = fixture.reactor,
+                            .lines = lines,
+                            .placer = fixture.placer,
+                            .mapper = fixture.mapper,
+                            .msis = fixture.msis,
+                            .pci = fixture.pci,
+                            .post_codes = &fixture.post_codes,
+                            .firmware = fixture.firmware,
+                            .fw_cfg = &fixture.fw_cfg,
+                            .stream = &fixture.stream,
+                            .make_net =
+                                [&fixture](const NetConfig&, Reactor&) {
+                                    return std::make_unique<fakes::FakeNetBackend>(fixture.net);
+                                },
+                            .smm = has_smm ? &fixture.smm : nullptr});
     }
 };
 
@@ -417,6 +422,12 @@ inline DeviceFactory with_limits(DeviceFactory factory) {
     return factory;
 }
 
+inline DeviceFactory with_smm(DeviceFactory factory) {
+    factory.name += ", with SMM";
+    factory.has_smm = true;
+    return factory;
+}
+
 inline const std::vector<DeviceFactory>& device_factories() {
     static const std::vector<DeviceFactory> factories = [] {
         set_log_level(LogLevel::error); // guests that misbehave are the point here
@@ -424,11 +435,15 @@ inline const std::vector<DeviceFactory>& device_factories() {
         for (const CatalogueEntry& entry : device_catalogue()) {
             if (entry.functions.empty())
                 all.push_back(make_factory(entry, {}));
+            if (entry.type == "q35-mch" || entry.type == "ich9-lpc")
+                all.push_back(with_smm(all.back()));
             for (const std::string_view function : entry.functions) {
                 all.push_back(make_factory(entry, function));
                 if (function == "virtio-blk" || function == "virtio-net" ||
                     function == "virtio-rng")
                     all.push_back(with_limits(all.back()));
+                if (entry.type == "cfi-flash")
+                    all.push_back(with_smm(all.back()));
             }
         }
         return all;

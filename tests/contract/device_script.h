@@ -18,6 +18,7 @@ struct Access {
     unsigned width = 0;
     std::uint64_t value = 0;
     bool is_write = false;
+    bool in_smm = false;
 };
 
 /// An access wholly inside a region of `device`, of any width that fits, values often near the
@@ -50,19 +51,25 @@ inline Access random_access(const Device& device, std::mt19937_64& random) {
     }
     access.value &= all_ones(access.width);
     access.is_write = random() % 2 == 0;
+    access.in_smm = random() % 4 == 0;
     return access;
 }
 
 inline std::uint64_t perform(Device& device, const Access& access) {
-    if (!access.is_write)
-        return device.read(access.region, access.offset, access.width);
-    device.write(access.region, access.offset, access.width, access.value);
+    const auto& [region, offset, width, value, is_write, in_smm] = access;
+    if (!is_write)
+        return in_smm ? device.read_in_smm(region, offset, width)
+                      : device.read(region, offset, width);
+    if (in_smm)
+        device.write_in_smm(region, offset, width, value);
+    else
+        device.write(region, offset, width, value);
     return 0;
 }
 
 /// What the host side may do at the same time as the guest: input, frames, room for output.
 inline void host_activity(Fixture& fixture, std::mt19937_64& random) {
-    switch (random() % 5) {
+    switch (random() % 6) {
     case 0:
         fixture.stream.type(std::string(random() % 24, static_cast<char>(random())));
         break;
@@ -76,6 +83,9 @@ inline void host_activity(Fixture& fixture, std::mt19937_64& random) {
     case 3:
         fixture.net.take_sent();
         fixture.net.set_room(random() % 8);
+        break;
+    case 4:
+        fixture.smm.set_locked(random() % 2 == 0);
         break;
     default:
         if (ByteSink* sink = fixture.stream.sink)

@@ -79,14 +79,13 @@ class FakeMapper final : public MemoryMapper {
     struct Shown {
         std::span<std::byte> memory;
         MemoryAccess access;
+        bool smm_only = false;
     };
     bool show(Gpa gpa, std::span<std::byte> memory, MemoryAccess access) noexcept override {
-        for (const auto& [base, other] : shown) {
-            if (base < gpa.value + memory.size() && gpa.value < base + other.memory.size())
-                return false;
-        }
-        shown[gpa.value] = {memory, access};
-        return true;
+        return add(gpa, {memory, access, false});
+    }
+    bool show_in_smm(Gpa gpa, std::span<std::byte> memory) noexcept override {
+        return add(gpa, {memory, MemoryAccess::read_write, true});
     }
     void hide(Gpa gpa) noexcept override { shown.erase(gpa.value); }
 
@@ -100,6 +99,16 @@ class FakeMapper final : public MemoryMapper {
     }
 
     std::map<std::uint64_t, Shown> shown;
+
+  private:
+    bool add(Gpa gpa, const Shown& wanted) {
+        for (const auto& [base, other] : shown) {
+            if (base < gpa.value + wanted.memory.size() && gpa.value < base + other.memory.size())
+                return false;
+        }
+        shown[gpa.value] = wanted;
+        return true;
+    }
 };
 
 } // namespace coldstart::fakes

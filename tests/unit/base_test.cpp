@@ -44,6 +44,26 @@ TEST_CASE("guest memory refuses what leaves RAM", "[base]") {
     CHECK_FALSE(memory.load<std::uint64_t>(Gpa(0xffff)));
 }
 
+TEST_CASE("what is withheld of guest memory is reached by nobody until it is given back",
+          "[base]") {
+    const GuestMemory memory = GuestMemory::on_heap(0x10000);
+    memory.withhold(0, Gpa(0x2000), 0x1000);
+    memory.withhold(1, Gpa(0xf000), 0x1000);
+    CHECK(memory.contains(Gpa(0x1000), 0x1000));
+    CHECK_FALSE(memory.contains(Gpa(0x1000), 0x1001));
+    CHECK_FALSE(memory.contains(Gpa(0x2fff), 1));
+    CHECK(memory.contains(Gpa(0x3000), 0xc000));
+    CHECK_FALSE(memory.contains(Gpa(0), 0x10000)); // all around it
+    CHECK_FALSE(memory.store(Gpa(0xfffc), std::uint32_t{42}));
+    CHECK_FALSE(memory.fill(Gpa(0x2000), 0x1000, std::byte{1}));
+    CHECK(memory.release(Gpa(0x2000), 0x1000) == 0);
+    CHECK(memory.release(Gpa(0x4000), 0x1000) == 0x1000);
+    memory.withhold(0, Gpa(0x2000), 0);
+    CHECK(memory.contains(Gpa(0), 0xf000));
+    memory.withhold(1, Gpa(0), 0);
+    CHECK(memory.contains(Gpa(0), 0x10000));
+}
+
 TEST_CASE("guest memory regions must not overlap or wrap", "[base]") {
     auto region = [](std::uint64_t base, std::uint64_t size) {
         return MemoryRegion{Gpa(base), size, nullptr};

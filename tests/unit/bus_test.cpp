@@ -50,6 +50,53 @@ class WhereDevice final : public Device {
 
 } // namespace
 
+/// Says how it was asked.
+class SmmDevice final : public Device {
+  public:
+    std::string_view type() const noexcept override { return "smm"; }
+    std::span<const RegionShape> regions() const noexcept override { return {&shape_, 1}; }
+    std::uint64_t read(unsigned, std::uint64_t, unsigned) noexcept override { return 1; }
+    std::uint64_t read_in_smm(unsigned, std::uint64_t offset, unsigned) noexcept override {
+        return 0x1000 + offset;
+    }
+    void write(unsigned, std::uint64_t, unsigned, std::uint64_t value) noexcept override {
+        normal = value;
+    }
+    void write_in_smm(unsigned, std::uint64_t, unsigned, std::uint64_t value) noexcept override {
+        in_smm = value;
+    }
+    void reset() override {}
+    void save(StateWriter&) const override {}
+    void restore(StateReader&) override {}
+
+    std::uint64_t normal = 0, in_smm = 0;
+
+  private:
+    RegionShape shape_{"window", BusKind::mmio, 0x1000};
+};
+
+TEST_CASE("a device can tell accesses of system management mode from others", "[bus]") {
+    Bus bus;
+    SmmDevice device;
+    bus.add(device, 0, 0x1000);
+    std::uint64_t value = 0;
+    CHECK(bus.read(BusKind::mmio, 0x1008, 4, value));
+    CHECK(value == 1);
+    CHECK(bus.read(BusKind::mmio, 0x1008, 4, value, true));
+    CHECK(value == 0x1008);
+    CHECK(bus.write(BusKind::mmio, 0x1000, 2, 0x12345));
+    CHECK(bus.write(BusKind::mmio, 0x1000, 4, 7, true));
+    CHECK(device.normal == 0x2345);
+    CHECK(device.in_smm == 7);
+    CHECK(bus.read(BusKind::mmio, 0x1000, 3, value, true)); // byte by byte
+    CHECK(value == 0x020100);
+
+    const auto plain = device_with({{"a", BusKind::pio, 8}}); // one to which it is the same
+    bus.add(*plain, 0, 0xb0);
+    CHECK(bus.write(BusKind::pio, 0xb2, 1, 9, true));
+    CHECK(plain->writes.back() == FakeDevice::Access{0, 2, 1, 9});
+}
+
 TEST_CASE("accesses reach the region they lie in, by offset", "[bus]") {
     Bus bus;
     const auto device =

@@ -2,6 +2,7 @@
 #include "tests/fakes/fake_device.h"
 #include "tests/fakes/fake_flash_store.h"
 #include "tests/fakes/fake_machine_host.h"
+#include "tests/fakes/fake_smm.h"
 #include "tests/fakes/virtio_temp_file.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
@@ -23,7 +24,7 @@ struct Bench {
     explicit Bench(std::byte fill = std::byte{0xff}, bool read_only = false)
         : store(std::make_shared<fakes::FakeFlashStore>(size_bytes, fill)) {
         store->is_read_only = read_only;
-        flash = std::make_unique<CfiFlash>(store, placer, reactor);
+        flash = std::make_unique<CfiFlash>(store, placer, reactor, &smm);
     }
     void put(std::uint64_t offset, std::uint64_t value, unsigned width = 1) {
         flash->write(0, offset, width, value);
@@ -48,6 +49,7 @@ struct Bench {
     std::shared_ptr<fakes::FakeFlashStore> store;
     fakes::FakePlacer placer;
     fakes::FakeReactor reactor;
+    fakes::FakeSmm smm;
     std::unique_ptr<CfiFlash> flash;
 };
 
@@ -369,4 +371,31 @@ TEST_CASE("placements: memory a device hides is hidden wherever it stands", "[fl
     placements.show_memory(device, 0, false);
     placements.show_memory(device, 0, true); // nowhere: nothing to show
     CHECK(host.mapper.shown.empty());
+}
+
+TEST_CASE("flash: with SMRAM locked only system management mode commands it", "[flash]") {
+    Bench bench;
+    bench.program(0x10, 0x5a);
+    bench.put(0, cmd_read_array);
+    CHECK(bench.get(0x10) == 0x5a);
+    bench.smm.set_locked(true);
+    bench.program(0x11, 0x00);
+    bench.erase(0x10);
+    CHECK(bench.get(0x10, 2) == 0xff5a);
+    CHECK(bench.shown());
+
+    bench.flash->write_in_smm(0, 0x11, 1, cmd_program);
+    CHECK_FALSE(bench.shown());
+    CHECK(bench.flash->read_in_smm(0, 0, 1) == status_ready);
+    CHECK(bench.get(0x10, 2) == 0xff5a); // others see the contents meanwhile
+    bench.put(0x11, 0x00);               // and can't slip a datum in
+    bench.flash->write_in_smm(0, 0x11, 1, 0x33);
+    bench.flash->write_in_smm(0, 0x11, 1, cmd_read_array);
+    CHECK(bench.get(0x10, 2) == 0x335a);
+    CHECK(bench.shown());
+
+    bench.smm.set_locked(false);
+    bench.program(0x12, 0x44);
+    bench.put(0, cmd_read_array);
+    CHECK(bench.get(0x12) == 0x44);
 }

@@ -1,6 +1,7 @@
 #include "devices/ich9/ich9_lpc.h"
 #include "devices/ich9/ich9_smbus.h"
 #include "tests/fakes/fake_pci.h"
+#include "tests/fakes/fake_smm.h"
 #include "tests/fakes/fakes.h"
 #include "vmm/base/error.h"
 
@@ -16,12 +17,17 @@ constexpr PciAddress lpc_address{.device = 31, .function = 0};
 constexpr std::uint64_t tick = tco_tick_ns;
 
 struct Lpc {
-    Lpc() : lpc(host()) {}
+    explicit Lpc(bool has_smm = false) : lpc(host(has_smm)) {}
 
-    Ich9LpcHost host() {
+    Ich9LpcHost host(bool has_smm = false) {
         for (std::size_t i = 0; i < irqs.size(); ++i)
             lines[i] = &irqs[i];
-        return {.pci = pci, .placer = placer, .clock = clock, .power = power, .lines = lines};
+        return {.pci = pci,
+                .placer = placer,
+                .clock = clock,
+                .power = power,
+                .lines = lines,
+                .smm = has_smm ? &smm : nullptr};
     }
 
     std::uint32_t config(unsigned offset, unsigned width) {
@@ -55,6 +61,7 @@ struct Lpc {
     fakes::FakePlacer placer;
     fakes::FakeClock clock;
     fakes::FakePower power;
+    fakes::FakeSmm smm;
     Ich9Lpc lpc;
 };
 
@@ -200,6 +207,62 @@ TEST_CASE("ich9: locks hold until a reset", "[ich9]") {
     CHECK(lpc.config(cfg_gen_pmcon_1, 2) == 0x1000);
     CHECK(lpc.tco(0x08) == 0);
     CHECK(lpc.pm(pm_smi_en, 4) == 0);
+}
+
+TEST_CASE("ich9: APM_CNT sends an SMI where SMI_EN says so", "[ich9]") {
+    Lpc lpc(true);
+    const auto command = [&](unsigned value) { lpc.lpc.write(region_apm, apm_control, 1, value); };
+    CHECK(lpc.pm(pm_smi_en, 4) == 0);
+    command(0x10);
+    lpc.set_pm(pm_smi_en, 4, smi_en_apmc);
+    command(0x10);
+    CHECK(lpc.smm.to_one == 0);
+    lpc.set_pm(pm_smi_en, 4, smi_en_apmc | smi_en_global);
+    command(0x10);
+    CHECK(lpc.smm.to_one == 1);
+    CHECK(lpc.lpc.read(region_apm, apm_control, 1) == 0x10);
+    CHECK(lpc.pm(pm_smi_sts, 4) == smi_sts_apm);
+    lpc.set_pm(pm_smi_sts, 4, smi_sts_apm);
+    CHECK(lpc.pm(pm_smi_sts, 4) == 0);
+    // The chipset's own commands, and the status port, are none.
+    command(apm_acpi_enable);
+    command(apm_acpi_disable);
+    lpc.lpc.write(region_apm, apm_status, 1, 0x10);
+    CHECK(lpc.smm.to_one == 1);
+    lpc.lpc.write(region_apm, apm_control, 2, 0x1220); // both ports at once
+    CHECK(lpc.smm.to_one == 2);
+    CHECK(lpc.smm.to_all == 0);
+}
+
+TEST_CASE("ich9: an SMI goes to all processors once that is settled, until a reset", "[ich9]") {
+    Lpc lpc(true);
+    const auto send = [&] {
+        lpc.set_pm(pm_smi_en, 4, smi_en_apmc | smi_en_global);
+        lpc.lpc.write(region_apm, apm_control, 1, 0x10);
+    };
+    lpc.lpc.request_smi_features(SmiFeatures::broadcast | 2); // CPU hot-plug is not offered
+    CHECK_FALSE(lpc.lpc.settle_smi_features());
+    lpc.lpc.request_smi_features(SmiFeatures::broadcast);
+    send();
+    CHECK(lpc.smm.to_all == 0);
+    CHECK(lpc.lpc.settle_smi_features());
+    lpc.lpc.request_smi_features(0); // too late
+    CHECK(lpc.lpc.settle_smi_features());
+    send();
+    CHECK(lpc.smm.to_all == 1);
+
+    Lpc target(true);
+    StateWriter writer;
+    lpc.lpc.save(writer);
+    StateReader reader(writer.bytes());
+    target.lpc.restore(reader);
+    target.lpc.write(region_apm, apm_control, 1, 0x10);
+    CHECK(target.smm.to_all == 1);
+
+    lpc.lpc.reset();
+    send();
+    CHECK(lpc.smm.to_all == 1);
+    CHECK(lpc.smm.to_one == 2);
 }
 
 TEST_CASE("ich9: the watchdog as Linux's iTCO_wdt drives it", "[ich9]") {

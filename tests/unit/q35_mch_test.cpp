@@ -20,6 +20,7 @@ struct Mch {
                          .placer = placer,
                          .mapper = mapper,
                          .power = power,
+                         .memory = memory,
                          .shadow_ram = ram,
                          .low_rom = rom}) {}
 
@@ -56,6 +57,7 @@ struct Mch {
     fakes::FakePlacer placer;
     fakes::FakeMapper mapper;
     fakes::FakePower power;
+    GuestMemory memory = GuestMemory::on_heap(1 << 20);
     Q35Mch mch;
 };
 
@@ -325,8 +327,13 @@ TEST_CASE("q35: a bridge that goes leaves nothing behind", "[q35]") {
     fakes::FakeMapper mapper;
     fakes::FakePower power;
     std::vector<std::byte> rom(4096);
-    const Q35MchHost host{
-        .pci = pci, .placer = placer, .mapper = mapper, .power = power, .low_rom = rom};
+    const GuestMemory memory = GuestMemory::on_heap(1 << 20);
+    const Q35MchHost host{.pci = pci,
+                          .placer = placer,
+                          .mapper = mapper,
+                          .power = power,
+                          .memory = memory,
+                          .low_rom = rom};
     {
         Q35Mch mch(host);
         CHECK(pci.find(mch_address) != nullptr);

@@ -1,5 +1,6 @@
 #include "vmm/base/guest_memory.h"
 
+#include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
@@ -39,12 +40,31 @@ std::span<std::byte> GuestMemory::range(Gpa gpa, std::uint64_t size_bytes) const
             break;
         const std::uint64_t offset = gpa - region.base;
         if (offset < region.size_bytes) {
-            if (!range_inside(offset, size_bytes, region.size_bytes))
+            if (!range_inside(offset, size_bytes, region.size_bytes) ||
+                is_withheld(gpa, size_bytes))
                 break;
             return {region.host.get() + offset, static_cast<std::size_t>(size_bytes)};
         }
     }
     return {};
+}
+
+void GuestMemory::withhold(std::size_t which, Gpa gpa, std::uint64_t size_bytes) const noexcept {
+    const std::uint64_t pages = size_bytes / page_size_bytes;
+    (*withheld_)[which].store(gpa.value / page_size_bytes << 32 | pages, std::memory_order_release);
+}
+
+/// The range lies inside RAM, so that its end does not wrap.
+bool GuestMemory::is_withheld(Gpa gpa, std::uint64_t size_bytes) const noexcept {
+    for (const std::atomic<std::uint64_t>& packed : *withheld_) {
+        const std::uint64_t range = packed.load(std::memory_order_acquire);
+        const std::uint64_t withheld_bytes = (range & 0xffffffff) * page_size_bytes;
+        const std::uint64_t base = (range >> 32) * page_size_bytes;
+        if (withheld_bytes != 0 && gpa.value < base + withheld_bytes &&
+            base < gpa.value + size_bytes)
+            return true;
+    }
+    return false;
 }
 
 bool GuestMemory::contains(Gpa gpa, std::uint64_t size_bytes) const noexcept {

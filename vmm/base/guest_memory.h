@@ -5,13 +5,19 @@
 // or an empty result, never a fault. Guest memory changes under our hands: callers copy a value
 // once and check the copy.
 //
+// Ranges may be withheld from all of this for a while: RAM that only processors in system
+// management mode see, and no device may reach by DMA.
+//
 // Missing: MMIO, ROM and dirty tracking; those are the bus's and KVM's.
-// Threads: after construction any thread may read and write; the guest does so at the same time.
+// Threads: after construction any thread may read, write and withhold; the guest reads and writes
+// at the same time. An access on its way may still reach what is being withheld.
 #pragma once
 
 #include "vmm/base/bytes.h"
 #include "vmm/base/gpa.h"
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -57,13 +63,20 @@ class GuestMemory {
 
     bool contains(Gpa gpa, std::uint64_t size_bytes) const noexcept;
 
+    /// From now on nothing that touches these whole pages below 16 TiB is read, written or
+    /// released here; `which` says in whose place they come. Size 0: nothing any more. The host
+    /// addresses that range() gave before stay good.
+    static constexpr std::size_t withheld_ranges = 2;
+    void withhold(std::size_t which, Gpa gpa, std::uint64_t size_bytes) const noexcept;
+
     /// Copy out of or into RAM; false, with nothing promised of `out`, when the range leaves RAM.
     bool read(Gpa gpa, std::span<std::byte> out) const noexcept;
     bool write(Gpa gpa, ByteView bytes) const noexcept;
     bool fill(Gpa gpa, std::uint64_t size_bytes, std::byte value) const noexcept;
 
     /// Gives the whole pages inside [gpa, gpa + size) back to the host, their contents lost, and
-    /// leaves out what is no RAM. How many bytes were given back.
+    /// leaves out what is no RAM; a region's part that touches withheld pages stays as a whole.
+    /// How many bytes were given back.
     std::uint64_t release(Gpa gpa, std::uint64_t size_bytes) const noexcept;
     /// The same of host memory as range() yields it; memory that is not the guest's is left alone.
     std::uint64_t release(ByteView host) const noexcept;
@@ -84,7 +97,13 @@ class GuestMemory {
     }
 
   private:
+    /// First page in the upper half, how many in the lower: changed in one piece.
+    using Withheld = std::array<std::atomic<std::uint64_t>, withheld_ranges>;
+
+    bool is_withheld(Gpa gpa, std::uint64_t size_bytes) const noexcept;
+
     std::vector<MemoryRegion> regions_; // sorted by base, disjoint
+    std::shared_ptr<Withheld> withheld_ = std::make_shared<Withheld>();
 };
 
 } // namespace coldstart

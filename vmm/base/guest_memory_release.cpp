@@ -37,7 +37,7 @@ std::uint64_t GuestMemory::release(Gpa gpa, std::uint64_t size_bytes) const noex
     for (const MemoryRegion& region : regions_) {
         const std::uint64_t first = std::max(gpa.value, region.base.value);
         const std::uint64_t last = std::min(end, region.end().value);
-        if (first < last)
+        if (first < last && !is_withheld(Gpa(first), last - first))
             released += release_inside(region, first, last);
     }
     return released;

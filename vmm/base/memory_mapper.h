@@ -23,7 +23,11 @@ class MemoryMapper {
     /// runs; a leaf, as IrqLine is. It stays shown over a machine reset.
     virtual bool show(Gpa gpa, std::span<std::byte> memory, MemoryAccess access) noexcept = 0;
 
-    /// Hides what show() put at exactly `gpa`; nothing when there is none.
+    /// As show(), read-write, but to processors in system management mode alone; for all others
+    /// there is nothing. False also where the host can't run that mode.
+    virtual bool show_in_smm(Gpa gpa, std::span<std::byte> memory) noexcept = 0;
+
+    /// Hides what one of these put at exactly `gpa`; nothing when there is none.
     virtual void hide(Gpa gpa) noexcept = 0;
 };
 

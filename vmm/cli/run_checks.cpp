@@ -66,6 +66,9 @@ void check_boot_source(CommandDraft& draft) {
     if (!has_firmware && (!config.nvram_path.empty() || !config.nvram_template_path.empty()))
         throw UsageError("--nvram: a variable store without a firmware to use it",
                          "add --firmware OVMF_CODE_4M.fd");
+    if (!has_firmware && config.smm == SmmMode::on)
+        throw UsageError("--smm on: only the board pc has it, and it boots by firmware",
+                         "add --firmware FILE");
     if (!has_firmware && config.debug_exit)
         throw UsageError("--debug-exit: only the board pc has the port, and it boots by firmware",
                          "add --firmware FILE");

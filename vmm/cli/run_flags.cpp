@@ -133,6 +133,19 @@ constexpr FlagSpec run_flags[] = {
                                                     : IrqchipKind::automatic;
          }},
     {.group = machine,
+     .name = "--smm",
+     .value = "WHETHER",
+     .kind = ValueKind::words,
+     .words = "auto|on|off",
+     .help = "system management mode on board pc, which firmware with Secure Boot keeps its "
+             "variables in: auto, where this host's KVM has it, on or off (default: auto)",
+     .store =
+         [](CommandDraft& d, const FlagSpec&, Value v) {
+             d.run.config.smm = v == "on"    ? SmmMode::on
+                                : v == "off" ? SmmMode::off
+                                             : SmmMode::automatic;
+         }},
+    {.group = machine,
      .name = "--cpus",
      .value = "N",
      .kind = ValueKind::text,

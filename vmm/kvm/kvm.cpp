@@ -90,6 +90,10 @@ bool Kvm::has_split_irqchip() const noexcept {
     return extension(KVM_CAP_SPLIT_IRQCHIP) > 0 && extension(KVM_CAP_SIGNAL_MSI) > 0;
 }
 
+bool Kvm::has_smm() const noexcept {
+    return extension(KVM_CAP_X86_SMM) > 0 && extension(KVM_CAP_MULTI_ADDRESS_SPACE) > 1;
+}
+
 unsigned Kvm::max_vcpus() const noexcept {
     const int most = extension(KVM_CAP_MAX_VCPUS);
     // Documented fallbacks: KVM_CAP_NR_VCPUS, then 4.

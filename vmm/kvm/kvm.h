@@ -27,6 +27,8 @@ class Kvm {
 
     bool has_tsc_deadline() const noexcept;
     bool has_split_irqchip() const noexcept;
+    /// System management mode, with an address space of its own.
+    bool has_smm() const noexcept;
     /// Size of the area shared with the kernel that every vCPU maps.
     std::size_t vcpu_area_bytes() const noexcept { return vcpu_area_bytes_; }
     unsigned max_vcpus() const noexcept;

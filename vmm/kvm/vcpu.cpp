@@ -179,12 +179,17 @@ ExitKind Vcpu::run() noexcept {
 ExitKind Vcpu::decode_exit() noexcept {
     switch (area_->exit_reason) {
     case KVM_EXIT_IO:
-        access_ = {area_->io.port, reinterpret_cast<std::byte*>(area_) + area_->io.data_offset,
-                   area_->io.size, area_->io.count, area_->io.direction == KVM_EXIT_IO_OUT};
+        access_ = {area_->io.port,
+                   reinterpret_cast<std::byte*>(area_) + area_->io.data_offset,
+                   area_->io.size,
+                   area_->io.count,
+                   area_->io.direction == KVM_EXIT_IO_OUT,
+                   (area_->flags & KVM_RUN_X86_SMM) != 0};
         return ExitKind::io;
     case KVM_EXIT_MMIO:
-        access_ = {area_->mmio.phys_addr, reinterpret_cast<std::byte*>(area_->mmio.data),
-                   area_->mmio.len, 1, area_->mmio.is_write != 0};
+        access_ = {area_->mmio.phys_addr,     reinterpret_cast<std::byte*>(area_->mmio.data),
+                   area_->mmio.len,           1,
+                   area_->mmio.is_write != 0, (area_->flags & KVM_RUN_X86_SMM) != 0};
         return ExitKind::mmio;
     case KVM_EXIT_IRQ_WINDOW_OPEN:
         return ExitKind::interrupt_window;
@@ -229,6 +234,10 @@ void Vcpu::request_exit() noexcept {
 
 void Vcpu::clear_exit_request() noexcept {
     __atomic_store_n(&area_->immediate_exit, std::uint8_t{0}, __ATOMIC_RELEASE);
+}
+
+void Vcpu::raise_smi() noexcept {
+    ::ioctl(fd(), KVM_SMI, 0);
 }
 
 void Vcpu::tell_paused() noexcept {

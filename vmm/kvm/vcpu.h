@@ -42,6 +42,7 @@ struct GuestAccess {
     unsigned width = 0; ///< 1, 2, 4 for ports; 1..8 for memory
     std::uint32_t count = 1;
     bool is_write = false;
+    bool in_smm = false; ///< made in system management mode
 };
 
 class Vcpu {
@@ -88,6 +89,8 @@ class Vcpu {
     /// To get a vCPU out of the guest at once the caller signals its thread as well. Any thread.
     void request_exit() noexcept;
     void clear_exit_request() noexcept;
+    /// A system management interrupt: the next run() begins with it. Where Kvm::has_smm().
+    void raise_smi() noexcept;
     /// KVM_KVMCLOCK_CTRL: the guest was paused. Any thread while the vCPU does not run; without
     /// effect for a guest that does not use kvmclock.
     void tell_paused() noexcept;

@@ -29,9 +29,10 @@ int create_vm(const Kvm& kvm) {
 Vm::Vm(const Kvm& kvm) : kvm_(kvm), fd_(create_vm(kvm)) {}
 
 void Vm::set_memory_slot(std::uint32_t slot, Gpa gpa, std::uint64_t size_bytes, void* host,
-                         SlotAccess access) {
+                         SlotAccess access, AddressSpace space) {
+    constexpr unsigned address_space_shift = 16;
     kvm_userspace_memory_region region{};
-    region.slot = slot;
+    region.slot = slot | std::uint32_t{static_cast<std::uint8_t>(space)} << address_space_shift;
     region.flags = access == SlotAccess::read_only ? KVM_MEM_READONLY : 0;
     region.guest_phys_addr = gpa.value;
     region.memory_size = size_bytes;

@@ -19,6 +19,12 @@ namespace coldstart {
 
 enum class SlotAccess { read_write, read_only };
 
+/// Whose memory a slot is: KVM's address spaces. Each has slots of its own numbering.
+enum class AddressSpace : std::uint8_t {
+    normal = 0,
+    smm = 1, ///< processors in system management mode, where Kvm::has_smm()
+};
+
 /// A message that an irqfd of this GSI sends; with a split irqchip also one that pin `gsi` of the
 /// monitor's IOAPIC sends as a level, whose end KVM tells.
 struct MsiRoute {
@@ -37,7 +43,8 @@ class Vm {
 
     /// Maps `size_bytes` of host memory at `gpa`; size 0 removes the slot. Throws Error.
     void set_memory_slot(std::uint32_t slot, Gpa gpa, std::uint64_t size_bytes, void* host,
-                         SlotAccess access = SlotAccess::read_write);
+                         SlotAccess access = SlotAccess::read_write,
+                         AddressSpace space = AddressSpace::normal);
 
     /// PIC, IOAPIC, LAPICs and PIT in the kernel. `identity_map` and `tss` are the three pages
     /// that KVM needs on some Intel hosts (vmm/machine/layout.h keeps them free of RAM).

@@ -74,25 +74,27 @@ bool Bus::move(BusKind kind, std::uint64_t base, std::uint64_t new_base) noexcep
     return table(kind).move(base, new_base, last_address(kind)) == RegionTable::Outcome::done;
 }
 
-bool Bus::read(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t& out) noexcept {
+bool Bus::read(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t& out,
+               bool in_smm) noexcept {
     if (is_natural(width))
-        return read_once(kind, address, width, out);
+        return read_once(kind, address, width, out, in_smm);
     out = 0;
     bool claimed = true;
     for (unsigned i = 0; i < std::min(width, 8u); ++i) {
         std::uint64_t byte = 0;
-        claimed = read_once(kind, address + i, 1, byte) && claimed;
+        claimed = read_once(kind, address + i, 1, byte, in_smm) && claimed;
         out |= byte << (i * 8);
     }
     return claimed;
 }
 
-bool Bus::write(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t value) noexcept {
+bool Bus::write(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t value,
+                bool in_smm) noexcept {
     if (is_natural(width))
-        return write_once(kind, address, width, value);
+        return write_once(kind, address, width, value, in_smm);
     bool claimed = true;
     for (unsigned i = 0; i < std::min(width, 8u); ++i)
-        claimed = write_once(kind, address + i, 1, value >> (i * 8)) && claimed;
+        claimed = write_once(kind, address + i, 1, value >> (i * 8), in_smm) && claimed;
     return claimed;
 }
 
@@ -101,26 +103,36 @@ bool Bus::find(BusKind kind, std::uint64_t address, unsigned width,
     return table(kind).find(address, found) && width - 1 <= found.last - address;
 }
 
-bool Bus::read_once(BusKind kind, std::uint64_t address, unsigned width,
-                    std::uint64_t& out) noexcept {
+bool Bus::read_once(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t& out,
+                    bool in_smm) noexcept {
     RegionTable::Region region;
     if (!find(kind, address, width, region)) {
         out = all_ones(width);
         log_unclaimed(kind, "read", address, width);
         return false;
     }
-    out = region.device->read(region.index, address - region.base, width) & all_ones(width);
+    Device& device = *region.device;
+    const std::uint64_t offset = address - region.base;
+    out = (in_smm ? device.read_in_smm(region.index, offset, width)
+                  : device.read(region.index, offset, width)) &
+          all_ones(width);
     return true;
 }
 
-bool Bus::write_once(BusKind kind, std::uint64_t address, unsigned width,
-                     std::uint64_t value) noexcept {
+bool Bus::write_once(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t value,
+                     bool in_smm) noexcept {
     RegionTable::Region region;
     if (!find(kind, address, width, region)) {
         log_unclaimed(kind, "write", address, width);
         return false;
     }
-    region.device->write(region.index, address - region.base, width, value & all_ones(width));
+    Device& device = *region.device;
+    const std::uint64_t offset = address - region.base;
+    value &= all_ones(width);
+    if (in_smm)
+        device.write_in_smm(region.index, offset, width, value);
+    else
+        device.write(region.index, offset, width, value);
     return true;
 }
 

@@ -31,19 +31,22 @@ class Bus {
     /// False when no region begins at `base` or its new place is taken or not there.
     bool move(BusKind kind, std::uint64_t base, std::uint64_t new_base) noexcept;
 
+    // `in_smm`: by a processor in system management mode.
     /// True when a device answered for every byte; `out` has no bits beyond `width` bytes.
-    bool read(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t& out) noexcept;
+    bool read(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t& out,
+              bool in_smm = false) noexcept;
     /// True when every byte reached a device.
-    bool write(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t value) noexcept;
+    bool write(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t value,
+               bool in_smm = false) noexcept;
 
   private:
     RegionTable& table(BusKind kind) noexcept { return kind == BusKind::pio ? pio_ : mmio_; }
     bool find(BusKind kind, std::uint64_t address, unsigned width,
               RegionTable::Region& found) noexcept;
-    bool read_once(BusKind kind, std::uint64_t address, unsigned width,
-                   std::uint64_t& out) noexcept;
-    bool write_once(BusKind kind, std::uint64_t address, unsigned width,
-                    std::uint64_t value) noexcept;
+    bool read_once(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t& out,
+                   bool in_smm) noexcept;
+    bool write_once(BusKind kind, std::uint64_t address, unsigned width, std::uint64_t value,
+                    bool in_smm) noexcept;
     void log_unclaimed(BusKind kind, const char* verb, std::uint64_t address,
                        unsigned width) noexcept;
 

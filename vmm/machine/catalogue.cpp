@@ -162,7 +162,7 @@ std::unique_ptr<Device> make_cfi_flash(const BoardDevice& entry, const DeviceHos
     FileFlashOptions file{.path = host.config.firmware_path, .read_only = true};
     if (entry.function == "vars")
         file = {.path = host.config.nvram_path, .template_path = host.config.nvram_template_path};
-    return std::make_unique<CfiFlash>(open_flash_file(file), host.placer, host.reactor);
+    return std::make_unique<CfiFlash>(open_flash_file(file), host.placer, host.reactor, host.smm);
 }
 
 std::unique_ptr<Device> make_q35_mch(const BoardDevice&, const DeviceHost& host) {
@@ -171,8 +171,10 @@ std::unique_ptr<Device> make_q35_mch(const BoardDevice&, const DeviceHost& host)
                    .placer = host.placer,
                    .mapper = host.mapper,
                    .power = host.power,
+                   .memory = host.memory,
                    .shadow_ram = host.memory.range(ShadowMemory::base, ShadowMemory::size_bytes),
-                   .low_rom = host.low_rom});
+                   .low_rom = host.low_rom,
+                   .smm = host.smm});
 }
 
 std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host) {
@@ -180,7 +182,8 @@ std::unique_ptr<Device> make_ich9_lpc(const BoardDevice&, const DeviceHost& host
                                                  .placer = host.placer,
                                                  .clock = host.clock,
                                                  .power = host.power,
-                                                 .lines = host.lines});
+                                                 .lines = host.lines,
+                                                 .smm = host.smm});
 }
 
 std::unique_ptr<Device> make_ich9_smbus(const BoardDevice& entry, const DeviceHost& host) {

@@ -31,6 +31,7 @@ class ProcessorInterrupts;
 class ReadinessSink;
 class Reactor;
 class RegionPlacer;
+class SystemManagement;
 class VsockListener;
 
 /// Makes the host's end of a network; throws Error when it can't.
@@ -60,6 +61,7 @@ struct DeviceHost {
     /// Bound earlier, when the device was configured; none: one is made, as the configuration says.
     std::shared_ptr<VsockListener> vsock_listener = {};
     MetadataSource* metadata = nullptr; ///< what a metadata service tells the guest
+    SystemManagement* smm = nullptr;    ///< none: there is no system management mode
 };
 
 struct CatalogueEntry {

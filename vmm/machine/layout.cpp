@@ -1,6 +1,7 @@
 #include "vmm/machine/layout.h"
 
 #include "api/command/vm_config.h"
+#include "devices/q35/smram.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
@@ -49,16 +50,17 @@ AddressLayout micro_layout(std::uint64_t memory_bytes) {
     return made;
 }
 
-AddressLayout pc_layout(std::uint64_t memory_bytes) {
+AddressLayout pc_layout(std::uint64_t memory_bytes, bool has_smm) {
     check_size(memory_bytes);
     const std::uint64_t below_bytes =
         memory_bytes > layout::pci_hole.value ? layout::pci_hole_large.value : memory_bytes;
     const std::uint64_t above_bytes = memory_bytes - below_bytes;
+    const std::uint64_t tseg_room = has_smm ? Smram::tseg_room_bytes(below_bytes) : 0;
 
     AddressLayout made;
     made.ram = {{Gpa(0), below_bytes}};
     made.shown = {{Gpa(0), layout::legacy_hole.value},
-                  {layout::high_ram, below_bytes - layout::high_ram.value}};
+                  {layout::high_ram, below_bytes - layout::high_ram.value - tseg_room}};
     made.e820 = {entry(Gpa(0), Gpa(below_bytes), MemoryKind::ram),
                  {layout::kvm_identity_map, layout::kvm_pages_bytes, MemoryKind::reserved}};
     if (above_bytes != 0) {

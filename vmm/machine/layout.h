@@ -90,7 +90,8 @@ struct AddressLayout {
 AddressLayout micro_layout(std::uint64_t memory_bytes);
 
 /// The layout of board pc: e820 is what firmware is told of RAM; it finds the tables by fw_cfg, so
-/// `rsdp` and `acpi_tables` are empty. Throws UsageError as micro_layout() does.
-AddressLayout pc_layout(std::uint64_t memory_bytes);
+/// `rsdp` and `acpi_tables` are empty. With system management mode the end of low RAM is the
+/// chipset's to show, as TSEG may be there. Throws UsageError as micro_layout() does.
+AddressLayout pc_layout(std::uint64_t memory_bytes, bool has_smm = false);
 
 } // namespace coldstart

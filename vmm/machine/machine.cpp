@@ -58,6 +58,7 @@ struct Machine::Slot {
 class Machine::NoMapper final : public MemoryMapper {
   public:
     bool show(Gpa, std::span<std::byte>, MemoryAccess) noexcept override { return false; }
+    bool show_in_smm(Gpa, std::span<std::byte>) noexcept override { return false; }
     void hide(Gpa) noexcept override {}
 };
 
@@ -116,7 +117,8 @@ void Machine::make(const BoardDevice& entry, const MachineHost& host,
                                      .low_rom = host.low_rom,
                                      .make_net = host.make_net,
                                      .vsock_listener = host.vsock_listener,
-                                     .metadata = host.metadata});
+                                     .metadata = host.metadata,
+                                     .smm = host.smm});
 
     Device& device = *slot->device;
     if (entry.pci)

@@ -56,6 +56,8 @@ struct MachineHost {
     std::shared_ptr<VsockListener> vsock_listener = {}; ///< as DeviceHost's
     /// What a metadata service tells the guest; none: there can't be one.
     MetadataSource* metadata = nullptr;
+    /// None: the host or the board has no system management mode. `mapper` is there with it.
+    SystemManagement* smm = nullptr;
 };
 
 class Machine {

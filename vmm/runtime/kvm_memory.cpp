@@ -14,22 +14,47 @@ bool KvmMemory::overlaps(Gpa gpa, std::uint64_t size_bytes) const noexcept {
     });
 }
 
-void KvmMemory::set(std::uint32_t number, const Slot& slot, std::uint64_t size_bytes) {
+void KvmMemory::set_in(AddressSpace space, std::uint32_t number, const Slot& slot,
+                       std::uint64_t size_bytes) {
     vm_->set_memory_slot(number, slot.gpa, size_bytes, slot.memory.data(),
                          slot.access == MemoryAccess::read_only ? SlotAccess::read_only
-                                                                : SlotAccess::read_write);
+                                                                : SlotAccess::read_write,
+                         space);
+}
+
+void KvmMemory::set(std::uint32_t number, const Slot& slot, std::uint64_t size_bytes) {
+    if (!slot.smm_only)
+        set_in(AddressSpace::normal, number, slot, size_bytes);
+    if (!has_smm_)
+        return;
+    try {
+        set_in(AddressSpace::smm, number, slot, size_bytes);
+    } catch (const Error&) {
+        if (!slot.smm_only && size_bytes != 0)
+            set_in(AddressSpace::normal, number, slot, 0); // in both or in none
+        throw;
+    }
 }
 
 bool KvmMemory::show(Gpa gpa, std::span<std::byte> memory, MemoryAccess access) noexcept {
+    return show_slot({gpa, memory, access, false});
+}
+
+bool KvmMemory::show_in_smm(Gpa gpa, std::span<std::byte> memory) noexcept {
+    return has_smm_ && show_slot({gpa, memory, MemoryAccess::read_write, true});
+}
+
+bool KvmMemory::show_slot(const Slot& slot) noexcept {
+    const auto& [gpa, memory, access, smm_only] = slot;
     const bool whole_pages = gpa.value % 4096 == 0 && memory.size() % 4096 == 0;
     if (memory.empty() || !whole_pages || gpa.value > ~std::uint64_t{0} - memory.size())
         return false;
     const std::lock_guard guard(mutex_);
     const auto free = std::find_if(slots_.begin(), slots_.end(),
-                                   [](const Slot& slot) { return slot.memory.empty(); });
+                                   [](const Slot& other) { return other.memory.empty(); });
     if (free == slots_.end() || overlaps(gpa, memory.size()))
         return false;
-    *free = {gpa, memory, access};
+    *free = slot;
     if (vm_ == nullptr)
         return true;
     try {

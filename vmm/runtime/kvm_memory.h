@@ -1,5 +1,8 @@
 // Guest RAM, ROM and frame buffers as KVM memory slots. It remembers what is shown where, because
 // a machine reset makes a new KVM virtual machine: bind() shows all of it there again.
+//
+// With system management mode there are two address spaces, and what is shown to all stands in
+// both.
 // Threads: show and hide from any; bind and unbind the control thread, with the vCPUs at rest.
 #pragma once
 
@@ -18,7 +21,11 @@ class KvmMemory final : public MemoryMapper {
     static constexpr std::size_t max_slots = 128;
 
     bool show(Gpa gpa, std::span<std::byte> memory, MemoryAccess access) noexcept override;
+    bool show_in_smm(Gpa gpa, std::span<std::byte> memory) noexcept override;
     void hide(Gpa gpa) noexcept override;
+
+    /// Before anything is shown: the virtual machines to come have system management mode.
+    void add_smm_space() noexcept { has_smm_ = true; }
 
     /// Shows everything on `vm`, which stays alive until unbind() or the next bind(). Throws Error.
     void bind(Vm& vm);
@@ -30,13 +37,18 @@ class KvmMemory final : public MemoryMapper {
         Gpa gpa;
         std::span<std::byte> memory; ///< empty: the slot is free
         MemoryAccess access = MemoryAccess::read_write;
+        bool smm_only = false;
     };
 
+    bool show_slot(const Slot& slot) noexcept;
     bool overlaps(Gpa gpa, std::uint64_t size_bytes) const noexcept;
     void set(std::uint32_t number, const Slot& slot, std::uint64_t size_bytes);
+    void set_in(AddressSpace space, std::uint32_t number, const Slot& slot,
+                std::uint64_t size_bytes);
 
     std::mutex mutex_;
     Vm* vm_ = nullptr;
+    bool has_smm_ = false;
     std::array<Slot, max_slots> slots_;
 };
 

@@ -49,6 +49,7 @@ void VcpuPool::start(std::vector<std::unique_ptr<Vcpu>> vcpus) {
         vcpu->request_exit();
         if (counters_.size() <= threads_.size())
             counters_.push_back(std::make_unique<Counters>());
+        counters_[threads_.size()]->smi = false;
         threads_.emplace_back([this, &target = *vcpu, &counters = *counters_[threads_.size()]] {
             thread_main(target, counters);
         });
@@ -75,10 +76,33 @@ void VcpuPool::set_wish(Wish wish) noexcept {
 }
 
 /// The mutex is held, so that no vCPU clears its exit request at the same time.
+void VcpuPool::kick(std::size_t index) noexcept {
+    vcpus_[index]->request_exit();
+    ::pthread_kill(threads_[index].native_handle(), kick_signal());
+}
+
 void VcpuPool::kick_all() noexcept {
+    for (std::size_t i = 0; i < threads_.size(); ++i)
+        kick(i);
+}
+
+void VcpuPool::raise_smi(SmiTarget target) noexcept {
+    const std::lock_guard guard(mutex_);
+    const auto own = [&] {
+        for (std::size_t i = 0; i < threads_.size(); ++i) {
+            if (threads_[i].get_id() == std::this_thread::get_id())
+                return i;
+        }
+        return threads_.size();
+    }();
+    const bool all = target == SmiTarget::all_processors;
+    const std::size_t single = own < threads_.size() ? own : 0;
     for (std::size_t i = 0; i < threads_.size(); ++i) {
-        vcpus_[i]->request_exit();
-        ::pthread_kill(threads_[i].native_handle(), kick_signal());
+        if (!all && i != single)
+            continue;
+        counters_[i]->smi.store(true, std::memory_order_release);
+        if (i != own) // which looks before it enters the guest again
+            kick(i);
     }
 }
 
@@ -160,10 +184,10 @@ void VcpuPool::carry_out_io(const GuestAccess& access) noexcept {
         std::uint64_t value = 0;
         if (access.is_write) {
             std::memcpy(&value, data, access.width);
-            bus_.write(BusKind::pio, access.address, access.width, value);
+            bus_.write(BusKind::pio, access.address, access.width, value, access.in_smm);
             wiring_.rang(true, access.address, access.width, value);
         } else {
-            bus_.read(BusKind::pio, access.address, access.width, value);
+            bus_.read(BusKind::pio, access.address, access.width, value, access.in_smm);
             std::memcpy(data, &value, access.width);
         }
     }
@@ -173,10 +197,10 @@ void VcpuPool::carry_out_mmio(const GuestAccess& access) noexcept {
     std::uint64_t value = 0;
     if (access.is_write) {
         std::memcpy(&value, access.data, access.width);
-        bus_.write(BusKind::mmio, access.address, access.width, value);
+        bus_.write(BusKind::mmio, access.address, access.width, value, access.in_smm);
         wiring_.rang(false, access.address, access.width, value);
     } else {
-        bus_.read(BusKind::mmio, access.address, access.width, value);
+        bus_.read(BusKind::mmio, access.address, access.width, value, access.in_smm);
         std::memcpy(access.data, &value, access.width);
     }
 }
@@ -205,6 +229,8 @@ void VcpuPool::thread_main(Vcpu& vcpu, Counters& counters) noexcept {
         milestones_.reached(Milestone::first_run);
     const bool has_intr_pin = pic_ != nullptr && vcpu.index() == 0;
     for (;;) {
+        if (counters.smi.load(std::memory_order_relaxed) && counters.smi.exchange(false))
+            vcpu.raise_smi();
         if (has_intr_pin)
             offer_interrupt(vcpu);
         const ExitKind kind = vcpu.run();

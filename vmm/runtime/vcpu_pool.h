@@ -5,12 +5,16 @@
 // its thread. The signal's handler does nothing and no state travels by it: if it comes too early,
 // KVM sees the flag on entry; so no kick is lost and no signal mask is juggled.
 //
-// Threads: the control thread calls everything but request_park(), which any thread may call.
+// A system management interrupt is asked of KVM by the vCPU's own thread, which is kicked for it.
+//
+// Threads: the control thread calls everything but request_park() and raise_smi(), which any
+// thread may call.
 #pragma once
 
 #include "vmm/base/guest_memory.h"
 #include "vmm/base/interrupt_controller.h"
 #include "vmm/base/milestone.h"
+#include "vmm/base/smm.h"
 #include "vmm/kvm/vcpu.h"
 #include "vmm/machine/bus.h"
 #include "vmm/runtime/kvm_wiring.h"
@@ -66,6 +70,8 @@ class VcpuPool {
     /// As park(), but does not wait: no vCPU enters the guest again once it has left it. Any
     /// thread, a vCPU's own included; never throws.
     void request_park() noexcept;
+    /// As SystemManagement::raise_smi().
+    void raise_smi(SmiTarget target) noexcept;
     /// Ends and joins the threads and destroys the vCPUs.
     void stop() noexcept;
 
@@ -76,9 +82,10 @@ class VcpuPool {
   private:
     enum class Wish : std::uint8_t { run, park, end };
 
-    /// One vCPU's exits, on a cache line of its own; its thread alone writes.
+    /// One vCPU's exits, on a cache line of its own; its thread alone writes the counts.
     struct alignas(64) Counters {
         std::atomic<std::uint64_t> reads[2]{}, writes[2]{}; ///< by BusKind
+        std::atomic<bool> smi{false};                       ///< wanted, and not asked of KVM yet
 
         void count(BusKind bus, bool is_write) noexcept {
             auto& counter = (is_write ? writes : reads)[static_cast<std::size_t>(bus)];
@@ -95,6 +102,7 @@ class VcpuPool {
     void offer_interrupt(Vcpu& vcpu) noexcept;
     void carry_out_io(const GuestAccess& access) noexcept;
     void carry_out_mmio(const GuestAccess& access) noexcept;
+    void kick(std::size_t index) noexcept;
     void kick_all() noexcept;
     void set_wish(Wish wish) noexcept;
 

@@ -51,6 +51,19 @@ class VirtualMachine::Power final : public PowerControl {
     VirtualMachine& machine_;
 };
 
+class VirtualMachine::Smm final : public SystemManagement {
+  public:
+    explicit Smm(VirtualMachine& machine) : machine_(machine) {}
+
+    void raise_smi(SmiTarget target) noexcept override {
+        if (machine_.vcpus_)
+            machine_.vcpus_->raise_smi(target);
+    }
+
+  private:
+    VirtualMachine& machine_;
+};
+
 namespace {
 
 /// The configuration with what the host decides.
@@ -75,6 +88,10 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
       watch_boot_(host.watch_boot), wiring_(config_.irqchip == IrqchipKind::split),
       power_(std::make_unique<Power>(*this)) {
     milestones_.reached(Milestone::memory_ready);
+    if (boot_->has_smm()) {
+        smm_ = std::make_unique<Smm>(*this);
+        kvm_memory_.add_smm_space();
+    }
     for (const Range& range : boot_->layout().shown)
         kvm_memory_.show(range.base, memory_.range(range.base, range.size_bytes),
                          MemoryAccess::read_write);
@@ -96,7 +113,8 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                              .streams = host.streams,
                              .make_net = host.make_net,
                              .vsock_listener = host.vsock_listener,
-                             .metadata = host.metadata};
+                             .metadata = host.metadata,
+                             .smm = smm_.get()};
     boot_->equip(machine_host);
     machine_ = std::make_unique<Machine>(boot_->board(), machine_host);
     machine_->pci().set_config_observer(host.pci_config);

@@ -115,6 +115,7 @@ class VirtualMachine {
 
   private:
     class Power;
+    class Smm;
 
     void make_vm();
     /// On a vCPU's thread.
@@ -122,7 +123,6 @@ class VirtualMachine {
     /// With a split irqchip: lines, controllers and vCPUs come together.
     void join_controllers();
     std::vector<std::unique_ptr<Vcpu>> make_vcpus();
-    void start_vcpus();
     /// The machine from power-on state again: after a reset.
     void restart();
     /// The devices finish what is in flight; the vCPUs stand still.
@@ -152,6 +152,7 @@ class VirtualMachine {
     const bool watch_boot_;
     KvmWiring wiring_;
     std::unique_ptr<Power> power_;
+    std::unique_ptr<Smm> smm_; ///< none: the guest has no system management mode
     std::unique_ptr<Vm> vm_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<VcpuPool> vcpus_;

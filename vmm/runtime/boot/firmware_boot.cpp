@@ -2,6 +2,8 @@
 
 #include "api/command/guest_command_line.h"
 #include "devices/hpet/hpet.h"
+#include "devices/ich9/smi_features.h"
+#include "firmware-loaders/uefi/uefi_smm.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
@@ -67,6 +69,22 @@ std::uint64_t nvram_bytes(const VmConfig& config, std::uint64_t firmware_bytes) 
                 "add --nvram-template FILE, such as OVMF_VARS_4M.fd");
 }
 
+bool decide_smm(const VmConfig& config, const RomImage& firmware, const Kvm& kvm) {
+    const bool possible = kvm.has_smm();
+    if (config.smm == SmmMode::on && !possible)
+        throw Error("--smm on: this host's KVM has no system management mode",
+                    "leave --smm out; 'coldstart doctor' tells more");
+    const bool wanted = possible && config.smm != SmmMode::off;
+    if (!wanted && is_uefi_with_smm(firmware.bytes()))
+        throw Error(cat(config.firmware_path, ": built to run in system management mode (SMM), ",
+                        possible ? "and --smm off says there is none"
+                                 : "which this host's KVM does not have"),
+                    possible ? "leave --smm off out"
+                             : "give an image built without, such as OVMF_CODE_4M.fd, or use a "
+                               "host whose KVM has it ('coldstart doctor')");
+    return wanted;
+}
+
 /// What [from, end) has left when [hole, hole + size) is taken out of it.
 std::vector<AcpiAddressRange> without(std::uint64_t from, std::uint64_t end, std::uint64_t hole,
                                       std::uint64_t hole_bytes) {
@@ -83,8 +101,9 @@ std::vector<AcpiAddressRange> without(std::uint64_t from, std::uint64_t end, std
 } // namespace
 
 FirmwareBoot::FirmwareBoot(const VmConfig& config, const Kvm& kvm)
-    : config_(config), layout_(pc_layout(config.memory_bytes)),
-      firmware_(config.firmware_path, "--firmware"), board_(pc_board(config, facts_of_board())),
+    : config_(config), firmware_(config.firmware_path, "--firmware"),
+      has_smm_(decide_smm(config, firmware_, kvm)),
+      layout_(pc_layout(config.memory_bytes, has_smm_)), board_(pc_board(config, facts_of_board())),
       apic_ids_(config.cpus) {
     std::iota(apic_ids_.begin(), apic_ids_.end(), 0u);
     fill_items(kvm);
@@ -128,6 +147,23 @@ void FirmwareBoot::fill_items(const Kvm& kvm) {
     facts.acpi.push_back({std::string(acpi_loader_file), loader_room_bytes,
                           [this] { return build_tables().loader; }});
     add_firmware_items(items_, facts);
+    if (has_smm_)
+        offer_smi_features();
+}
+
+void FirmwareBoot::offer_smi_features() {
+    const auto chipset = [this] { return dynamic_cast<SmiFeatures*>(machine_->find("pm")); };
+    items_.add_number_file("etc/smi/supported-features", SmiFeatures::offered);
+    items_.add_writable_file("etc/smi/requested-features",
+                             std::vector<std::byte>(sizeof(std::uint64_t)),
+                             [chipset](ByteView content) {
+                                 if (SmiFeatures* const smi = chipset())
+                                     smi->request_smi_features(load_le<std::uint64_t>(content, 0));
+                             });
+    items_.add_generated_file("etc/smi/features-ok", 1, [chipset] {
+        SmiFeatures* const smi = chipset();
+        return std::vector{std::byte{smi != nullptr && smi->settle_smi_features()}};
+    });
 }
 
 void FirmwareBoot::hand_over_kernel() {

@@ -33,17 +33,20 @@ class FirmwareBoot final : public GuestBoot {
     bool wants_firmware_defaults() const noexcept override { return false; }
     bool reset_follows_panic(const GuestMemory& memory) const noexcept override;
     bool triple_fault_resets() const noexcept override { return true; }
+    bool has_smm() const noexcept override { return has_smm_; }
 
   private:
     PcFacts facts_of_board() const;
     void fill_items(const Kvm& kvm);
     void hand_over_kernel();
+    void offer_smi_features();
     AcpiBlobs build_tables() const;
     PciAcpiFacts pci_facts() const;
 
     const VmConfig& config_;
-    AddressLayout layout_;
     RomImage firmware_;
+    const bool has_smm_;
+    AddressLayout layout_;
     std::vector<BoardDevice> board_;
     std::vector<std::uint32_t> apic_ids_;
     std::uint64_t physical_end_ = 0;              ///< of what the guest's CPUs can address

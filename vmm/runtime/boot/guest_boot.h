@@ -35,6 +35,9 @@ class GuestBoot {
     /// Where no firmware sets up the boot processor, that is the monitor's part.
     virtual bool wants_firmware_defaults() const noexcept = 0;
 
+    /// The processors have system management mode, and the board what belongs to it.
+    virtual bool has_smm() const noexcept { return false; }
+
     /// The reset that the guest has just asked for was the end of a panic.
     virtual bool reset_follows_panic(const GuestMemory& memory) const noexcept = 0;
 
