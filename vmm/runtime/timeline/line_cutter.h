@@ -24,6 +24,8 @@ class LineCutter {
     /// Ends the line that has begun; false when there is none.
     bool end_line() noexcept;
     std::string_view line() const noexcept { return {line_.data(), line_bytes_}; }
+    /// How much there is of the line that has begun.
+    std::size_t begun_bytes() const noexcept { return pending_bytes_; }
 
   private:
     enum class State : unsigned char { text, escape, sequence };

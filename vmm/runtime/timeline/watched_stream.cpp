@@ -20,12 +20,15 @@ std::size_t WatchedStream::write(ByteView bytes) noexcept {
         return taken;
     const std::lock_guard guard(mutex_);
     const std::uint64_t now_ns = monotonic_ns();
-    if (last_ns_ == 0 && lines_ == Milestone::console_line)
+    if (!spoken_ && lines_ == Milestone::console_line)
         recorder_.record(Milestone::console_byte, now_ns, name_);
-    last_ns_ = now_ns;
+    spoken_ = true;
     for (const std::byte byte : bytes.first(taken)) {
+        const std::size_t begun_bytes = cutter_.begun_bytes();
         if (cutter_.feed(static_cast<char>(byte)))
-            recorder_.record(lines_, now_ns, cutter_.line());
+            recorder_.record(lines_, text_ns_, cutter_.line());
+        else if (cutter_.begun_bytes() > begun_bytes)
+            text_ns_ = now_ns;
     }
     return taken;
 }
@@ -33,7 +36,7 @@ std::size_t WatchedStream::write(ByteView bytes) noexcept {
 void WatchedStream::end_line() noexcept {
     const std::lock_guard guard(mutex_);
     if (cutter_.end_line())
-        recorder_.record(lines_, last_ns_, cutter_.line());
+        recorder_.record(lines_, text_ns_, cutter_.line());
 }
 
 WatchedStreams::WatchedStreams(ByName streams, TimelineRecorder& recorder)

@@ -39,7 +39,9 @@ class WatchedStream final : public ByteStream {
 
     std::mutex mutex_; ///< a leaf; guards what follows
     LineCutter cutter_;
-    std::uint64_t last_ns_ = 0; ///< of the newest byte; 0: there was none
+    bool spoken_ = false;
+    /// Of the newest character of text: what ends a line may come much later.
+    std::uint64_t text_ns_ = 0;
 };
 
 /// The streams of a machine, its consoles and the debug console among them watched.

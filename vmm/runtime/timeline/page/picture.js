@@ -133,7 +133,7 @@ function drawLabels(svg, run, x, top, width) {
     seen.add(event.event);
     const name = kindOf(event)[1] + " " + duration(event.t_ns);
     const size = name.length * 6.4 + 10, at = x(event.t_ns);
-    const left = at + 4 + size <= width ? at + 4 : at - size;
+    const before = at + 4 + size > width, left = before ? at - 4 - size : at + 4;
     let row = rows.findIndex(end => end < left);
     if (row < 0)
       row = rows.push(0) - 1;
@@ -143,7 +143,8 @@ function drawLabels(svg, run, x, top, width) {
     const y = top + row * LABEL;
     svg.append(make("line", { x1: at, x2: at, y1: y + 2, y2: top + 4 * LABEL + BAR + 2,
                               stroke: "var(--soft)", "stroke-dasharray": "2 3" }));
-    svg.append(make("text", { x: left, y: y + 12 }, name));
+    svg.append(make("text", { x: before ? at - 4 : left, y: y + 12,
+                              "text-anchor": before ? "end" : "start" }, name));
   }
 }
 
@@ -201,8 +202,7 @@ function draw() {
   state.runs.forEach((run, index) => {
     drawLabels(svg, run, x, y, width);
     y += 4 * LABEL + 2;
-    svg.append(make("text", { x: 2, y: y + 21, class: "name" },
-                    letter(index) || "phases"));
+    svg.append(make("text", { x: 2, y: y + 21, class: "name" }, letter(index)));
     svg.append(make("text", { x: LEFT - 8, y: y + 21, "text-anchor": "end", class: "soft" },
                     duration(lengthOf(run))));
     drawPhases(svg, run, index, x, y);
