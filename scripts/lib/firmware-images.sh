@@ -59,14 +59,14 @@ guest_tree() {
 
 GRUB_MODULES=(normal linux echo search search_fs_file serial terminal configfile boot part_msdos part_gpt)
 
-# make_mbr_disk TREE FILE: boot.img and core.img stand where grub-install puts them.
+# make_mbr_disk TREE FILE [MIB]: boot.img and core.img stand where grub-install puts them.
 make_mbr_disk() {
-    local tree=$1 disk=$2 work=$2.work
+    local tree=$1 disk=$2 mib=${3:-96} work=$2.work
     mkdir -p -- "$work"
-    mke2fs -q -t ext4 -O ^metadata_csum_seed,^orphan_file -d "$tree" "$work/root" 96M 2>/dev/null ||
-        mke2fs -q -t ext4 -d "$tree" "$work/root" 96M
+    mke2fs -q -t ext4 -O ^metadata_csum_seed,^orphan_file -d "$tree" "$work/root" "${mib}M" 2>/dev/null ||
+        mke2fs -q -t ext4 -d "$tree" "$work/root" "${mib}M"
     grub-mkimage -O i386-pc -p '(hd0,msdos1)/boot/grub' -o "$work/core" biosdisk ext2 "${GRUB_MODULES[@]}"
-    truncate -s 98M -- "$disk"
+    truncate -s $((mib + 2))M -- "$disk"
     echo 'start=2048, type=83, bootable' | sfdisk -q "$disk"
     dd if="$work/root" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
     dd if=/usr/lib/grub/i386-pc/boot.img of="$disk" bs=440 count=1 conv=notrunc status=none
@@ -74,23 +74,23 @@ make_mbr_disk() {
     rm -rf -- "$work"
 }
 
-# esp_disk TREE FILE: an EFI system partition that holds what is in the folder TREE.
+# esp_disk TREE FILE [MIB]: an EFI system partition of that size that holds what is in the folder TREE.
 esp_disk() {
-    local tree=$1 disk=$2 esp=$2.esp
-    truncate -s 96M -- "$esp"
+    local tree=$1 disk=$2 mib=${3:-96} esp=$2.esp
+    truncate -s "${mib}M" -- "$esp"
     mkfs.vfat -F 32 "$esp" >/dev/null
     mcopy -s -i "$esp" "$tree"/* ::/
-    truncate -s 98M -- "$disk"
-    printf 'label: gpt\nstart=2048, size=196608, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\n' | sfdisk -q "$disk"
+    truncate -s $((mib + 2))M -- "$disk"
+    printf 'label: gpt\nstart=2048, size=%s, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\n' $((mib * 2048)) | sfdisk -q "$disk"
     dd if="$esp" of="$disk" bs=1M seek=1 conv=notrunc,sparse status=none
     rm -f -- "$esp"
 }
 
-# make_esp_disk TREE FILE: the same with GRUB as what it boots.
+# make_esp_disk TREE FILE [MIB]: the same with GRUB as what it boots.
 make_esp_disk() {
     mkdir -p -- "$1/EFI/BOOT"
     grub-mkimage -O x86_64-efi -p /boot/grub -o "$1/EFI/BOOT/BOOTX64.EFI" fat "${GRUB_MODULES[@]}"
-    esp_disk "$1" "$2"
+    esp_disk "$@"
     rm -rf -- "$1/EFI"
 }
 

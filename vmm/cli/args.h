@@ -9,6 +9,7 @@
 #include "api/command/vm_config.h"
 #include "api/json/metadata_store.h"
 #include "vmm/base/log.h"
+#include "vmm/cli/bench/bench.h"
 #include "vmm/cli/ctl/ctl.h"
 #include "vmm/cli/session.h"
 
@@ -37,6 +38,7 @@ struct RunCommand {
     LogLevel log_level = LogLevel::warn;
     std::string log_path;          ///< empty: stderr
     std::string metadata_path;     ///< JSON for the guest's metadata service; empty: no service
+    std::string events_path;       ///< gets each event as a line of JSON; empty: none
     std::vector<Request> requests; ///< of a configuration file, what is no part of `config`
     ApiOptions api;
     bool display_on_terminal = false;
@@ -80,7 +82,7 @@ struct CompletionCommand {
 };
 
 using Command = std::variant<RunCommand, ServeCommand, DoctorCommand, InspectCommand, HelpCommand,
-                             VersionCommand, CompletionCommand, CtlCommand>;
+                             VersionCommand, CompletionCommand, CtlCommand, BenchCommand>;
 
 /// `arguments` without the program's name. Throws UsageError.
 Command parse_command_line(std::span<const std::string_view> arguments);

@@ -2,6 +2,7 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
+#include "vmm/cli/bench/bench_flags.h"
 #include "vmm/cli/ctl/ctl_flags.h"
 
 namespace coldstart {
@@ -61,6 +62,7 @@ const CommandSpec commands[] = {
      .flags = doctor_flags,
      .finish = [](CommandDraft& d) { return Command(d.doctor); }},
     ctl_spec(),
+    bench_spec(),
     {.name = "completion",
      .operand = "SHELL",
      .operand_kind = ValueKind::words,
@@ -80,7 +82,7 @@ const CommandSpec commands[] = {
      .operand = "COMMAND",
      .operand_optional = true,
      .operand_kind = ValueKind::words,
-     .operand_words = "run|serve|ctl|firecracker|inspect|doctor|completion|help|version",
+     .operand_words = "run|serve|ctl|bench|firecracker|inspect|doctor|completion|help|version",
      .summary = "this overview, or the help of one command",
      .examples = "  coldstart help run\n",
      .store_operand = [](CommandDraft& d, Value v) { d.help.topic = v; },
@@ -89,7 +91,6 @@ const CommandSpec commands[] = {
      .summary = "print the version",
      .examples = "  coldstart version\n",
      .finish = [](CommandDraft&) { return Command(VersionCommand{}); }},
-    {.name = "bench", .available = Available::later},
 };
 
 } // namespace

@@ -20,6 +20,7 @@ struct CommandDraft {
     HelpCommand help;
     CompletionCommand completion;
     CtlCommand ctl;
+    BenchCommand bench;
     bool serial_given = false;
     bool board_given = false;
 };

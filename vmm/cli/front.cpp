@@ -62,6 +62,7 @@ struct Dispatch {
         return print(completion_script(command.shell));
     }
     int operator()(const CtlCommand& command) const { return run_ctl(command); }
+    int operator()(const BenchCommand& command) const { return handlers.bench(command); }
 };
 
 } // namespace

@@ -25,6 +25,7 @@ struct CommandHandlers {
     /// With Firecracker's own arguments, which have statuses of their own.
     std::function<int(std::span<const std::string_view>)> firecracker;
     std::function<int(const DoctorCommand&)> doctor;
+    std::function<int(const BenchCommand&)> bench;
 };
 
 /// Parses, carries out, and turns whatever is thrown into one line on stderr and a status.

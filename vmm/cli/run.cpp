@@ -38,6 +38,7 @@ int run_command(const RunCommand& command) {
          .requests = command.requests,
          .api = command.api,
          .metadata_path = command.metadata_path,
+         .events_path = command.events_path,
          .display_on_terminal = command.display_on_terminal,
          .exit_status = [&command](const RunEnd& end) { return report_end(end, command.config); }});
 }

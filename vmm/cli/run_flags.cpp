@@ -340,6 +340,14 @@ constexpr FlagSpec run_flags[] = {
              "API",
      .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.api.socket_path = v; }},
     {.group = outside,
+     .name = "--events",
+     .value = "FILE",
+     .kind = ValueKind::file,
+     .help =
+         "write each event of the machine, as the control socket has them, as a line of JSON as "
+         "it happens; FILE may be a FIFO that somebody reads",
+     .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.run.events_path = v; }},
+    {.group = outside,
      .name = "--config",
      .value = "FILE.json",
      .kind = ValueKind::file,

@@ -10,6 +10,7 @@
 #include "vmm/base/unique_fd.h"
 #include "vmm/cli/display/terminal_display.h"
 #include "vmm/cli/escape_filter.h"
+#include "vmm/cli/event_file.h"
 #include "vmm/cli/front.h"
 #include "vmm/cli/terminal.h"
 #include "vmm/runtime/control/machine_controller.h"
@@ -262,6 +263,9 @@ int run_session(SessionOptions options) {
                              TerminalTexts{TerminalDisplay::enter, TerminalDisplay::leave});
                  display->begin(host_loop, *screen);
              }});
+    std::optional<EventFile> events;
+    if (!options.events_path.empty())
+        events.emplace(options.events_path, machine);
     const DisplayEnd display_end(display.get());
     keys.deliver_to(machine);
     signals.deliver(host_loop, machine);

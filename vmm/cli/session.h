@@ -31,7 +31,8 @@ struct SessionOptions {
     /// Carried out before anything else: sections of a configuration file.
     std::vector<Request> requests;
     ApiOptions api;
-    std::string metadata_path; ///< JSON for the guest's metadata service; empty: none
+    std::string metadata_path;    ///< JSON for the guest's metadata service; empty: none
+    std::string events_path = {}; ///< gets each event as a line of JSON; empty: none
     std::size_t metadata_limit_bytes = MetadataStore::default_limit_bytes;
     bool start_at_once = true;
     bool read_stdin = true;

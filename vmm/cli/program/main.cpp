@@ -1,3 +1,4 @@
+#include "vmm/cli/bench/bench.h"
 #include "vmm/cli/doctor.h"
 #include "vmm/cli/firecracker.h"
 #include "vmm/cli/front.h"
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
         .firecracker = firecracker_command,
         .doctor =
             [](const DoctorCommand& command) { return print_report(examine_host(), command.json); },
+        .bench = run_bench,
     };
     return front_main(arguments, handlers);
 }

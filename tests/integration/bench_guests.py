@@ -1,0 +1,175 @@
+"""coldstart bench: its runs, its reports, and how it ends when something goes wrong."""
+
+import json
+import os
+import re
+import signal
+import time
+
+from harness import Running, Skip, coldstart, expect, expect_one_line, expect_status, test
+
+HELLO = "hello from ring 0"
+
+
+def bench(env, *arguments, **options):
+    return coldstart(env, "bench", "boot", *arguments, **options)
+
+
+def small_bench(env, name, *arguments, **options):
+    return bench(env, "--kernel", env.guest(name), "--memory", "32M", "--modes", "pvh",
+                 *arguments, **options)
+
+
+def read_json(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def children_that_run(env):
+    """Processes of this monitor's binary that somebody started and nobody ended."""
+    left = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+            if b"run" in words[:3] and os.path.samefile(f"/proc/{pid}/exe", env.binary):
+                left.append((pid, words))
+        except OSError:
+            continue
+    return left
+
+
+@test("bench: an assembly guest, by its console and by its POST code, with both reports",
+      needs="kvm")
+def small_guest(env):
+    report, page = env.path("bench.json"), env.path("bench.html")
+    result = small_bench(env, "hello", "--ready", HELLO, "--runs", "3", "--warmup", "1",
+                         "--json", report, "--html", page)
+    expect_status(result, 0)
+    expect(re.search(r"^pvh +[\d.]+ +[\d.]+", result.out, re.MULTILINE), "no figures", result)
+    expect("run 4 of 4  pvh: " in result.err, "no progress", result)
+    told = read_json(report)
+    runs = told["series"][0]["runs"]
+    expect([run["outcome"] for run in runs] == ["ready"] * 4, "not four runs that became ready",
+           json.dumps(told, indent=1))
+    expect(runs[0].get("warmup") and told["series"][0]["summary_ms"]["count"] == 3,
+           "the warm-up counts", json.dumps(told, indent=1))
+    expect(all(100_000 < run["ready_ns"] < env.patience * 1e9 for run in runs), "odd times",
+           json.dumps(told, indent=1))
+    with open(page, encoding="utf-8") as file:
+        expect(file.read().endswith("</html>\n"), "the page is not whole")
+    result = small_bench(env, "hello", "--ready-code", "0x42", "--runs", "2")
+    expect_status(result, 0)
+    result = coldstart(env, "bench", "compare", report, report)
+    expect_status(result, 0)
+    expect("0 slower, 0 quicker, of 1" in result.out, "a report differs from itself", result)
+
+
+@test("bench: a broken guest, a missing firmware and a guest that hangs; the rest is measured",
+      needs="kvm")
+def broken_guests(env):
+    result = small_bench(env, "triple_fault", "--ready", "never", "--runs", "5")
+    expect_status(result, 1)
+    expect("given up after 2 failures in a row: ended with status 3" in result.out and
+           "triple fault" in result.out, "it does not say why", result)
+    start = time.monotonic()
+    result = small_bench(env, "spin", "--ready", "never", "--runs", "5", "--timeout", "0.5")
+    expect_status(result, 124)
+    expect("not ready after 0.5 s" in result.out, "it does not say why", result)
+    expect(time.monotonic() - start < env.patience, "it did not give up", result)
+    result = bench(env, "--kernel", env.guest("hello"), "--memory", "32M", "--ready", HELLO,
+                   "--runs", "2", "--modes", "pvh,ovmf-grub", "--firmware-ovmf", "no-such-file")
+    expect_status(result, 1)
+    expect("skipped  ovmf-grub: --firmware-ovmf no-such-file: no such file" in result.out,
+           "it does not say what is missing", result)
+    expect(re.search(r"^pvh +[\d.]+", result.out, re.MULTILINE), "pvh was not measured", result)
+
+
+@test("bench: interrupted, it writes what it has, leaves no process, and the status tells",
+      needs="kvm")
+def interrupted(env):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        report = env.path(f"interrupted-{number}.json")
+        with Running(env, "bench", "boot", "--kernel", env.guest("hello"), "--memory", "32M",
+                     "--modes", "pvh", "--ready", HELLO, "--runs", "10000", "--json",
+                     report) as running:
+            time.sleep(1.5)
+            expect(running.process.poll() is None, "it has ended already")
+            running.signal(number)
+            result = running.finish()
+        expect_status(result, 128 + number)
+        expect("interrupted" in result.out, "the table does not say so", result)
+        told = read_json(report)
+        expect(told["interrupted"] and len(told["series"][0]["runs"]) > 0, "nothing was written",
+               json.dumps(told))
+    # A guest that would go on for ever.
+    with Running(env, "bench", "boot", "--kernel", env.guest("spin"), "--memory", "32M",
+                 "--modes", "pvh", "--ready", "never") as running:
+        time.sleep(1)
+        running.signal(signal.SIGTERM)
+        result = running.finish()
+    expect_status(result, 128 + signal.SIGTERM)
+    left = [words for _, words in children_that_run(env) if b"spin.elf" in words[-20:]]
+    expect(not left, f"processes are left: {left}")
+
+
+@test("bench: what can't be run here is one line, with what can", needs="kvm")
+def bench_refusals(env):
+    if env.kvm_kind == "emulating" and "KERNEL" in env.assets:
+        result = bench(env, "--kernel", env.assets["KERNEL"], "--ready", "x")
+        expect_status(result, 1)
+        expect_one_line(result, "can't run Linux", "--modes pvh")
+    result = bench(env, "--kernel", "no-such-kernel", "--ready", "x")
+    expect_status(result, 1)
+    expect_one_line(result, "no-such-kernel")
+    result = small_bench(env, "hello", "--ready", HELLO, "--json", "/no/such/folder/x.json")
+    expect_status(result, 1)
+    expect_one_line(result, "--json /no/such/folder/x.json")
+    bad = env.write("bad.json", b"{}")
+    result = coldstart(env, "bench", "compare", bad, bad)
+    expect_status(result, 1)
+    expect_one_line(result, "bad.json", "not a report")
+
+
+@test("--events: each event of a run as a line of JSON, in a file and in a FIFO", needs="kvm")
+def event_file(env):
+    path = env.path("events")
+    result = coldstart(env, "run", "--kernel", env.guest("hello"), "--memory", "32M", "--events",
+                       path)
+    expect_status(result, 0)
+    with open(path, encoding="utf-8") as file:
+        events = [json.loads(line) for line in file]
+    names = [event["event"] for event in events]
+    expect(names[0] == "created" and "started" in names and names[-1] == "exited",
+           f"other events: {names}")
+    expect(any(event.get("code") == 0x42 for event in events), f"no POST code: {events}")
+    fifo = env.path("events.fifo")
+    os.mkfifo(fifo)
+    result = coldstart(env, "run", "--kernel", env.guest("hello"), "--events", fifo)
+    expect_status(result, 1)
+    expect_one_line(result, "--events", "reads the FIFO")
+
+
+@test("bench: Debian's kernel by two modes, with phases", needs="linux")
+def linux_bench(env):
+    report = env.path("linux.json")
+    result = bench(env, "--kernel", env.assets["KERNEL"], "--initrd", env.assets["INITRD"],
+                   "--modes", "linux,pvh", "--ready", "COLDSTART-INIT", "--runs", "1", "--warmup",
+                   "0", "--timeout", env.patience, "--json", report, timeout=3 * env.patience)
+    expect_status(result, 0)
+    for series in read_json(report)["series"]:
+        expect(len(series["runs"]) == 1, "not one run", result)
+        run = series["runs"][0]
+        expect(list(run["phases_ns"])[:3] == ["setup", "load", "kernel"], f"other phases: {run}")
+        expect(sum(run["phases_ns"].values()) == run["ready_ns"], f"phases do not fit: {run}")
+
+
+@test("bench: SeaBIOS as far as a boot sector that tells by a POST code", needs="kvm")
+def seabios_bench(env):
+    if "IMAGES" not in env.assets:
+        raise Skip("no firmware images among the guest assets")
+    result = bench(env, "--grub-bios", os.path.join(env.assets["IMAGES"], "seed.img"), "--modes",
+                   "seabios-grub", "--ready-code", "0x7c", "--runs", "2", "--warmup", "0",
+                   "--timeout", env.patience, timeout=3 * env.patience)
+    expect_status(result, 0)
+    expect(re.search(r"^seabios-grub +[\d.]+", result.out, re.MULTILINE), "no figures", result)
