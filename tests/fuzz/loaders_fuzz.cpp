@@ -5,6 +5,7 @@
 #include "firmware-loaders/identify/kernel_info.h"
 #include "tests/unit/loader_images.h"
 #include "vmm/base/unique_fd.h"
+#include "vmm/runtime/guest_ram.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -152,19 +153,6 @@ class ImageFile {
     UniqueFd fd_;
 };
 
-/// Guest memory whose pages files can take the place of.
-GuestMemory paged_memory(std::uint64_t size_bytes) {
-    const auto size = static_cast<std::size_t>(size_bytes);
-    void* const host = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (host == MAP_FAILED)
-        throw std::runtime_error("mmap");
-    return GuestMemory({{Gpa(0), size_bytes,
-                         std::shared_ptr<std::byte>(static_cast<std::byte*>(host),
-                                                    [size](std::byte* at) { ::munmap(at, size); }),
-                         PageRelease::discard}});
-}
-
 /// Loads by mapping what could be loaded by copying.
 const char* difference_when_mapped(const LoadRequest& request, const BootPlan& plan,
                                    const GuestMemory& paged) {
@@ -193,7 +181,7 @@ int main(int argc, char** argv) {
     Random random(argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 1);
     const std::vector<Bytes> corpus = seeds();
     const Guest guest(4 * MiB);
-    const GuestMemory paged = paged_memory(4 * MiB);
+    const GuestMemory paged = map_guest_ram(std::array{Range{Gpa(0), 4 * MiB}});
     const ImageFile file;
     std::uint64_t loaded = 0;
     for (std::uint64_t i = 0; i < iterations; ++i) {

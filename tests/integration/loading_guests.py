@@ -104,14 +104,16 @@ def mapped_linux(env):
     initrd = env.assets["INITRD"]
     whole = os.path.getsize(initrd) // 4096 * 4096 / (1 << 20)
     script = "modprobe virtio_balloon; echo READY; read go; zero-pages 120"
-    # Linux zeroes what it frees and relies on it: the file's bytes must not come back.
-    line = f"{QUIET} init_on_free=1 init_on_alloc=0 cs.end=reboot cs.script={base64.b64encode(script.encode()).decode()}"
+    # Linux zeroes what it frees and relies on it: the file's bytes must not come back. By itself it
+    # reports free blocks of 2 MiB only, and in the initrd's there is hardly one.
+    line = f"{QUIET} init_on_free=1 init_on_alloc=0 page_reporting.page_reporting_order=0 "
+    line += f"cs.end=reboot cs.script={base64.b64encode(script.encode()).decode()}"
     with Running(env, "run", "--kernel", env.assets["VMLINUX"], "--initrd", initrd, "--memory",
                  "224M", "--balloon", "0,reporting=on", "--load", "map", "--cmdline", line,
                  "--timeout", str(env.patience * 2)) as guest:
         guest.wait_for("READY")
-        wait_until(lambda: mapped_mib(guest, initrd) <= whole - 2, 60,
-                   f"{mapped_mib(guest, initrd):.1f} of {whole:.1f} MiB are still mapped")
+        wait_until(lambda: mapped_mib(guest, initrd) < whole - 0.5, 60,
+                   "none of the initrd's pages came back")
         guest.type("go\n")
         guest.wait_for("COLDSTART-EXIT")
         expect("\n0 bytes are not zero" in guest.text.replace("\r", ""), "not zero", guest.text)
