@@ -20,6 +20,15 @@ enum class BootProtocol {
     pvh,       ///< Xen's x86/HVM direct boot ABI
 };
 
+class KernelCache;
+
+/// How kernel and initrd come from their files into guest memory.
+enum class LoadMethod {
+    automatic, ///< the quickest way
+    copy,
+    map, ///< whole pages privately from the host's page cache, the rest copied
+};
+
 /// What the machine hands to a loader.
 struct LoadRequest {
     const GuestMemory& memory;
@@ -29,6 +38,8 @@ struct LoadRequest {
     std::optional<std::string> initrd_path;
     std::string command_line; ///< without the terminating zero
     BootProtocol protocol = BootProtocol::automatic;
+    LoadMethod method = LoadMethod::automatic;
+    KernelCache* cache = nullptr; ///< of kernels unpacked from a bzImage; may be null
 };
 
 /// Where a part of the boot went, for --log-level debug, the timeline and inspect.

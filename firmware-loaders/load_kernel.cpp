@@ -5,6 +5,7 @@
 #include "firmware-loaders/elf/elf_image.h"
 #include "firmware-loaders/identify/kernel_info.h"
 #include "firmware-loaders/identify/open_kernel.h"
+#include "firmware-loaders/kernel_cache/kernel_cache.h"
 #include "firmware-loaders/linux/load_linux.h"
 #include "firmware-loaders/pvh/load_pvh.h"
 #include "firmware-loaders/source/image_bytes.h"
@@ -21,15 +22,30 @@ namespace {
 struct Extraction {
     std::optional<ImageBytes> vmlinux;
     ElfImage elf;
+    std::string how;
     std::string problem;
 };
 
-Extraction extract(const ImageBytes& image, const BzImage& header) {
+Extraction extract(const ImageBytes& image, const BzImage& header, KernelCache* cache) {
     Extraction result;
     try {
-        ImageBytes vmlinux = extract_vmlinux(image, header);
-        result.elf = parse_elf(vmlinux);
-        result.vmlinux = std::move(vmlinux);
+        const auto unpack = [&](const ImageBytes& payload) {
+            return unpack_linux_payload(payload, header.payload_compression);
+        };
+        const auto check = [&](const ImageBytes& vmlinux) { result.elf = parse_elf(vmlinux); };
+        const ImageBytes payload = bzimage_payload(image, header);
+        bool was_kept = false;
+        if (cache != nullptr) {
+            KernelCache::Kernel kernel = cache->unpacked(image, payload, unpack, check);
+            was_kept = kernel.was_kept;
+            result.vmlinux = std::move(kernel.bytes);
+        } else {
+            ImageBytes vmlinux = unpack(payload);
+            check(vmlinux);
+            result.vmlinux = std::move(vmlinux);
+        }
+        result.how = cat(compression_name(header.payload_compression), " payload ",
+                         was_kept ? "kept unpacked" : "unpacked on the host");
     } catch (const Error& error) {
         result.problem = error.what();
     }
@@ -56,20 +72,18 @@ BootPlan load_bzimage(const LoadRequest& request, const ImageBytes& image,
                       const std::optional<ImageBytes>& initrd) {
     const BzImage header = parse_bzimage(image);
     const std::string title = cat("bzImage ", first_word(header.version));
-    const std::string unpacked =
-        cat(", ", compression_name(header.payload_compression), " payload unpacked on the host, ");
-    const Extraction inside = extract(image, header);
+    const Extraction inside = extract(image, header, request.cache);
     const bool only_pvh = inside.vmlinux && !inside.elf.is_64 && inside.elf.pvh_entry.has_value();
 
     BootPlan plan;
     if (request.protocol == BootProtocol::pvh ||
         (request.protocol == BootProtocol::automatic && only_pvh)) {
         plan = load_bzimage_pvh(request, image, inside, initrd);
-        plan.description = cat(title, unpacked, "PVH entry");
+        plan.description = cat(title, ", ", inside.how, ", PVH entry");
     } else if (inside.vmlinux && inside.elf.is_64 && inside.elf.maps(inside.elf.entry) &&
                (vmlinux_fits(request, *inside.vmlinux, inside.elf) || !header.has_64_bit_entry())) {
         plan = load_vmlinux(request, *inside.vmlinux, inside.elf, &header, initrd);
-        plan.description = cat(title, unpacked, "64-bit entry");
+        plan.description = cat(title, ", ", inside.how, ", 64-bit entry");
     } else {
         plan = load_self_unpacking(request, image, header, initrd);
         plan.description = cat(title, ", unpacks itself in the guest (",
@@ -79,8 +93,8 @@ BootPlan load_bzimage(const LoadRequest& request, const ImageBytes& image,
     return plan;
 }
 
-BootPlan load_elf(const LoadRequest& request, const ImageBytes& image,
-                  const std::optional<ImageBytes>& initrd) {
+BootPlan load_elf_kernel(const LoadRequest& request, const ImageBytes& image,
+                         const std::optional<ImageBytes>& initrd) {
     const ElfImage elf = parse_elf(image);
     BootProtocol protocol = request.protocol;
     if (protocol == BootProtocol::automatic) {
@@ -106,6 +120,8 @@ BootPlan load_elf(const LoadRequest& request, const ImageBytes& image,
 } // namespace
 
 BootPlan load_kernel(const LoadRequest& request) {
+    // What an earlier load has mapped, before a reset of the machine, may lie elsewhere now.
+    request.memory.unmap_files();
     const ImageBytes file = ImageBytes::open(request.kernel_path, "kernel", "--kernel");
     std::optional<ImageBytes> initrd;
     if (request.initrd_path)
@@ -115,7 +131,7 @@ BootPlan load_kernel(const LoadRequest& request) {
         initrd = kernel.bundled_ramdisk;
     BootPlan plan = kernel.format == KernelFormat::bzimage
                         ? load_bzimage(request, kernel.bytes, initrd)
-                        : load_elf(request, kernel.bytes, initrd);
+                        : load_elf_kernel(request, kernel.bytes, initrd);
     plan.description = kernel.wrapping + plan.description;
     return plan;
 }

@@ -140,6 +140,8 @@ struct PutPlatform {
     std::optional<BoardKind> board;
     std::optional<BootMode> boot;
     std::optional<OnReboot> on_reboot;
+    std::optional<LoadMode> load;
+    std::optional<std::string> kernel_cache; ///< as --kernel-cache has it: "off" or a folder
 };
 
 struct PutCdrom {

@@ -24,6 +24,13 @@ enum class SmmMode { automatic, on, off };
 /// the host may merge into large ones.
 enum class HugePages { none, hugetlbfs_2m, transparent };
 
+/// How a kernel entered directly, and its initrd, come from their files into guest memory.
+enum class LoadMode {
+    automatic, ///< the quickest way
+    copy,      ///< read: what happens to the files later is of no concern
+    map,       ///< whole pages mapped privately from the host's page cache, shared between machines
+};
+
 /// A bucket of tokens: bytes or operations. Firecracker's rate limiter, as its API document has it.
 struct TokenBucketConfig {
     std::uint64_t size = 0;           ///< tokens it holds; 0: no limit
@@ -150,7 +157,11 @@ struct VmConfig {
     std::string kernel_path;         ///< may be empty with a firmware, which then boots a disk
     std::optional<std::string> initrd_path;
     std::optional<std::string> command_line; ///< absent: the default of the board
-    std::uint32_t cpus = 1;                  ///< 1..max_cpus
+    LoadMode load = LoadMode::automatic;
+    /// The folder where kernels unpacked from a bzImage are kept; absent: one in the user's cache
+    /// folder; empty: they are not kept.
+    std::optional<std::string> kernel_cache_path;
+    std::uint32_t cpus = 1; ///< 1..max_cpus
     std::uint64_t memory_bytes = 256 * MiB;
     bool smt = false;               ///< pairs of vCPUs are threads of a core
     bool track_dirty_pages = false; ///< kept for snapshots

@@ -89,16 +89,40 @@ Json mmds_json(const MmdsConfig& mmds) {
             {"imds_compat", mmds.imds_compat}};
 }
 
+std::string_view load_mode_name(LoadMode mode) noexcept {
+    switch (mode) {
+    case LoadMode::copy:
+        return "copy";
+    case LoadMode::map:
+        return "map";
+    case LoadMode::automatic:
+        break;
+    }
+    return "auto";
+}
+
+void add_platform(Json& json, const VmConfig& config) {
+    const bool own_loading = config.load != LoadMode::automatic || config.kernel_cache_path;
+    if (config.board == BoardKind::micro && config.boot == BootMode::automatic && !own_loading)
+        return;
+    Json platform = {{"board", config.board == BoardKind::pc ? "pc" : "micro"},
+                     {"boot_mode", boot_mode_name(config.boot)},
+                     {"on_reboot", config.on_reboot == OnReboot::exit ? "exit" : "restart"}};
+    if (config.load != LoadMode::automatic)
+        platform["load"] = load_mode_name(config.load);
+    if (config.kernel_cache_path)
+        platform["kernel_cache"] =
+            config.kernel_cache_path->empty() ? "off" : *config.kernel_cache_path;
+    json["platform"] = std::move(platform);
+}
+
 /// Sections of ours: only where they say something, for the sake of clients that know the others.
 void add_own_sections(Json& json, const VmConfig& config) {
     if (!config.firmware_path.empty())
         json["firmware"] = {{"image_path", config.firmware_path},
                             {"nvram_path", text_or_null(config.nvram_path)},
                             {"nvram_template_path", text_or_null(config.nvram_template_path)}};
-    if (config.board == BoardKind::pc || config.boot != BootMode::automatic)
-        json["platform"] = {{"board", config.board == BoardKind::pc ? "pc" : "micro"},
-                            {"boot_mode", boot_mode_name(config.boot)},
-                            {"on_reboot", config.on_reboot == OnReboot::exit ? "exit" : "restart"}};
+    add_platform(json, config);
     if (!config.cdrom_path.empty())
         json["cdrom"] = {{"path_on_host", config.cdrom_path}};
     if (config.vga == VgaKind::std_vga)

@@ -193,6 +193,11 @@ ParsedRequest put_platform(const Json& json, PathId) {
                                                          {"firmware", BootMode::firmware}});
     platform.on_reboot = members.word<OnReboot>(
         "on_reboot", {{"restart", OnReboot::restart}, {"exit", OnReboot::exit}});
+    platform.load = members.word<LoadMode>(
+        "load", {{"auto", LoadMode::automatic}, {"copy", LoadMode::copy}, {"map", LoadMode::map}});
+    platform.kernel_cache = members.text("kernel_cache");
+    if (platform.kernel_cache && platform.kernel_cache->empty())
+        members.refuse("kernel_cache", "a folder, or \"off\", is expected");
     members.done();
     return {platform};
 }

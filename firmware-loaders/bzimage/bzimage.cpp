@@ -134,14 +134,16 @@ BzImage parse_bzimage(const ImageBytes& image) {
     return out;
 }
 
-ImageBytes extract_vmlinux(const ImageBytes& image, const BzImage& header) {
+ImageBytes bzimage_payload(const ImageBytes& image, const BzImage& header) {
     if (header.payload_bytes == 0)
         refuse(image, "this bzImage has no payload that can be unpacked outside of it");
-    const ImageBytes payload =
-        image.slice(header.payload_offset, header.payload_bytes, "the payload");
     if (header.payload_compression == Compression::none)
         refuse(image, "the payload of this bzImage is packed in an unknown way");
-    return unpack_linux_payload(payload, header.payload_compression);
+    return image.slice(header.payload_offset, header.payload_bytes, "the payload");
+}
+
+ImageBytes extract_vmlinux(const ImageBytes& image, const BzImage& header) {
+    return unpack_linux_payload(bzimage_payload(image, header), header.payload_compression);
 }
 
 } // namespace coldstart

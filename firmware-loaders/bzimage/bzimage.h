@@ -51,8 +51,10 @@ inline constexpr std::uint64_t bzimage_head_bytes = 0x206;
 /// Throws Error for what is damaged, truncated, a zImage or older than 2.06.
 BzImage parse_bzimage(const ImageBytes& image);
 
-/// The vmlinux inside, unpacked; throws Error when there is no payload, when it is damaged or
-/// packed in a way not known here.
+/// The packed vmlinux inside; throws Error when there is none, or none that can be unpacked here.
+ImageBytes bzimage_payload(const ImageBytes& image, const BzImage& header);
+
+/// The vmlinux inside, unpacked; throws Error when bzimage_payload() does and when it is damaged.
 ImageBytes extract_vmlinux(const ImageBytes& image, const BzImage& header);
 
 /// "2.15"

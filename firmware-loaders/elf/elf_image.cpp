@@ -148,10 +148,13 @@ void claim_elf(const ImageBytes& image, const ElfImage& elf, Placement& placemen
     }
 }
 
-void copy_elf(const ImageBytes& image, const ElfImage& elf, const GuestMemory& memory) {
+void load_elf(const ImageBytes& image, const ElfImage& elf, const GuestMemory& memory,
+              LoadMethod method) {
     for (const ElfSegment& segment : elf.segments)
-        copy_to_guest(memory, Gpa(segment.physical_address), image, segment.file_offset,
-                      segment.file_bytes, segment.memory_bytes);
+        load_part(memory, image,
+                  {Gpa(segment.physical_address), segment.file_offset, segment.file_bytes,
+                   segment.memory_bytes},
+                  method);
 }
 
 } // namespace coldstart

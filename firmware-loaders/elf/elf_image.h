@@ -60,7 +60,8 @@ ElfImage parse_elf(const ImageBytes& image);
 /// Claims every segment.
 void claim_elf(const ImageBytes& image, const ElfImage& elf, Placement& placement);
 
-/// Writes every segment, claimed before, and zeroes what the file does not hold.
-void copy_elf(const ImageBytes& image, const ElfImage& elf, const GuestMemory& memory);
+/// Puts every segment there, claimed before, and zeroes what the file does not hold.
+void load_elf(const ImageBytes& image, const ElfImage& elf, const GuestMemory& memory,
+              LoadMethod method);
 
 } // namespace coldstart

@@ -1,5 +1,6 @@
 #include "firmware-loaders/initrd/initrd.h"
 
+#include "firmware-loaders/placement/guest_copy.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
@@ -32,6 +33,14 @@ InitrdRange claim_initrd(const ImageBytes& image, Placement& placement, std::uin
     }
     placement.claim("initrd", *base, size);
     return {*base, size};
+}
+
+InitrdRange load_initrd(const LoadRequest& request, const ImageBytes& image, Placement& placement,
+                        std::uint64_t address_max) {
+    const InitrdRange range = claim_initrd(image, placement, address_max);
+    load_part(request.memory, image, {range.base, 0, range.size_bytes, range.size_bytes},
+              request.method);
+    return range;
 }
 
 } // namespace coldstart

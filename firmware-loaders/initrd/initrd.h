@@ -24,4 +24,8 @@ struct InitrdRange {
 /// when there is none.
 InitrdRange claim_initrd(const ImageBytes& image, Placement& placement, std::uint64_t address_max);
 
+/// claim_initrd(), and puts it there.
+InitrdRange load_initrd(const LoadRequest& request, const ImageBytes& image, Placement& placement,
+                        std::uint64_t address_max);
+
 } // namespace coldstart

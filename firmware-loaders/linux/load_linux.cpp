@@ -39,11 +39,8 @@ std::uint64_t initrd_limit(const BzImage* header) noexcept {
 BootPlan finish(const LoadRequest& request, Placement& placement, const BzImage* header,
                 const std::optional<ImageBytes>& initrd, Gpa load_address, std::uint64_t entry) {
     std::optional<InitrdRange> initrd_range;
-    if (initrd) {
-        initrd_range = claim_initrd(*initrd, placement, initrd_limit(header));
-        copy_to_guest(request.memory, initrd_range->base, *initrd, 0, initrd->size_bytes(),
-                      initrd->size_bytes());
-    }
+    if (initrd)
+        initrd_range = load_initrd(request, *initrd, placement, initrd_limit(header));
     write_command_line(request.memory, request.command_line);
     write_boot_params(request.memory,
                       {header == nullptr ? ByteView{} : ByteView(header->setup_header),
@@ -108,7 +105,7 @@ BootPlan load_vmlinux(const LoadRequest& request, const ImageBytes& vmlinux, con
     Placement placement(request.memory, request.map);
     claim_low_structures(placement, request.command_line);
     claim_elf(vmlinux, elf, placement);
-    copy_elf(vmlinux, elf, request.memory);
+    load_elf(vmlinux, elf, request.memory, request.method);
     return finish(request, placement, header, initrd, Gpa(elf.lowest_address()), elf.entry);
 }
 
@@ -124,8 +121,9 @@ BootPlan load_self_unpacking(const LoadRequest& request, const ImageBytes& image
     claim_low_structures(placement, request.command_line);
     const Gpa base = choose_load_address(placement, image, header);
     placement.claim("kernel", base, self_unpacking_bytes(header));
-    copy_to_guest(request.memory, base, image, header.setup_bytes, header.protected_bytes,
-                  header.protected_bytes);
+    load_part(request.memory, image,
+              {base, header.setup_bytes, header.protected_bytes, header.protected_bytes},
+              request.method);
     return finish(request, placement, &header, initrd, base, base.value + entry_64_offset);
 }
 

@@ -3,7 +3,6 @@
 #include "firmware-loaders/entry/entry.h"
 #include "firmware-loaders/initrd/initrd.h"
 #include "firmware-loaders/linux/boot_params.h"
-#include "firmware-loaders/placement/guest_copy.h"
 #include "firmware-loaders/placement/layout.h"
 #include "firmware-loaders/placement/placement.h"
 #include "firmware-loaders/pvh/start_info.h"
@@ -60,13 +59,10 @@ BootPlan load_pvh(const LoadRequest& request, const ImageBytes& image, const Elf
     placement.claim("hvm_start_info", layout::pvh_start_info);
     claim_command_line(placement, request.command_line);
     claim_elf(image, elf, placement);
-    copy_elf(image, elf, request.memory);
+    load_elf(image, elf, request.memory, request.method);
     std::optional<InitrdRange> initrd_range;
-    if (initrd) {
-        initrd_range = claim_initrd(*initrd, placement, default_initrd_address_max);
-        copy_to_guest(request.memory, initrd_range->base, *initrd, 0, initrd->size_bytes(),
-                      initrd->size_bytes());
-    }
+    if (initrd)
+        initrd_range = load_initrd(request, *initrd, placement, default_initrd_address_max);
     write_command_line(request.memory, request.command_line);
     write_start_info(request, initrd_range);
 

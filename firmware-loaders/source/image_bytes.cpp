@@ -2,7 +2,6 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
-#include "vmm/base/unique_fd.h"
 
 #include <algorithm>
 #include <cassert>
@@ -60,10 +59,14 @@ ImageBytes ImageBytes::open(const std::string& path, const std::string& role,
     if (status.st_size <= 0)
         throw Error(cat(name, ": the file is empty"), cat("give ", flag, " a complete file"));
 
+    return of_file(name, std::move(fd), static_cast<std::uint64_t>(status.st_size));
+}
+
+ImageBytes ImageBytes::of_file(std::string name, UniqueFd file, std::uint64_t size_bytes) {
     ImageBytes image;
-    image.name_ = name;
-    image.file_ = std::make_shared<const UniqueFd>(std::move(fd));
-    image.size_ = static_cast<std::uint64_t>(status.st_size);
+    image.name_ = std::move(name);
+    image.file_ = std::make_shared<const UniqueFd>(std::move(file));
+    image.size_ = size_bytes;
     return image;
 }
 
@@ -126,6 +129,12 @@ ImageBytes ImageBytes::in_host_memory() const {
     read(0, bytes.space(size_).first(static_cast<std::size_t>(size_)));
     bytes.commit(size_);
     return in_memory(name_, std::move(bytes));
+}
+
+std::optional<ImageBytes::FilePlace> ImageBytes::file_place() const noexcept {
+    if (file_ == nullptr)
+        return std::nullopt;
+    return FilePlace{file_->get(), offset_};
 }
 
 ByteView ImageBytes::view() const noexcept {

@@ -9,16 +9,16 @@
 
 #include "firmware-loaders/source/host_buffer.h"
 #include "vmm/base/bytes.h"
+#include "vmm/base/unique_fd.h"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace coldstart {
-
-class UniqueFd;
 
 class ImageBytes {
   public:
@@ -26,6 +26,9 @@ class ImageBytes {
     /// of the Error thrown otherwise.
     static ImageBytes open(const std::string& path, const std::string& role,
                            const std::string& flag);
+
+    /// The first `size_bytes` of a regular file that has as many.
+    static ImageBytes of_file(std::string name, UniqueFd file, std::uint64_t size_bytes);
 
     static ImageBytes in_memory(std::string name, HostBuffer bytes);
 
@@ -49,6 +52,13 @@ class ImageBytes {
     /// The same bytes in host memory: itself if they are there already. What is checked and then
     /// used must be one copy, since others may write to a file in between.
     ImageBytes in_host_memory() const;
+
+    /// Where the bytes are in a file; nothing for an image in host memory.
+    struct FilePlace {
+        int fd = -1;
+        std::uint64_t offset = 0;
+    };
+    std::optional<FilePlace> file_place() const noexcept;
 
     /// The bytes themselves; only of an image in host memory (see above).
     ByteView view() const noexcept;

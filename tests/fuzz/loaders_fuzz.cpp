@@ -5,7 +5,9 @@
 #include "firmware-loaders/identify/kernel_info.h"
 #include "tests/unit/loader_images.h"
 #include "vmm/base/unique_fd.h"
+#include "vmm/runtime/guest_ram.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <random>
@@ -30,6 +32,10 @@ std::vector<Bytes> seeds() {
     const Bytes elf = vmlinux.build();
     all.push_back(elf);
     all.push_back(small_pvh32().build32());
+    ElfBuilder paged = vmlinux;
+    paged.aligned = true;
+    paged.parts[1] = {0x110100, pattern(3 * page_size_bytes), 5 * page_size_bytes};
+    all.push_back(paged.build());
     for (const Compression codec : all_codecs) {
         BzImageBuilder image;
         image.preferred_address = MiB;
@@ -147,6 +153,27 @@ class ImageFile {
     UniqueFd fd_;
 };
 
+/// Loads by mapping what could be loaded by copying.
+const char* difference_when_mapped(const LoadRequest& request, const BootPlan& plan,
+                                   const GuestMemory& paged) {
+    const LoadRequest mapped{.memory = paged,
+                             .map = request.map,
+                             .rsdp = request.rsdp,
+                             .kernel_path = request.kernel_path,
+                             .initrd_path = request.initrd_path,
+                             .command_line = request.command_line,
+                             .protocol = request.protocol,
+                             .method = LoadMethod::map};
+    load_kernel(mapped);
+    for (const LoadedPart& part : plan.parts) {
+        const auto copy = request.memory.range(part.base, part.size_bytes);
+        const auto other = paged.range(part.base, part.size_bytes);
+        if (copy.size() != other.size() || !std::equal(copy.begin(), copy.end(), other.begin()))
+            return "a part differs when it is mapped";
+    }
+    return nullptr;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -154,6 +181,7 @@ int main(int argc, char** argv) {
     Random random(argc > 2 ? std::strtoull(argv[2], nullptr, 0) : 1);
     const std::vector<Bytes> corpus = seeds();
     const Guest guest(4 * MiB);
+    const GuestMemory paged = map_guest_ram(std::array{Range{Gpa(0), 4 * MiB}});
     const ImageFile file;
     std::uint64_t loaded = 0;
     for (std::uint64_t i = 0; i < iterations; ++i) {
@@ -169,6 +197,8 @@ int main(int argc, char** argv) {
             const BootPlan plan = load_kernel(request);
             ++loaded;
             if (const char* fault = fault_of(plan, guest.memory))
+                report(fault, image, i);
+            if (const char* fault = difference_when_mapped(request, plan, paged))
                 report(fault, image, i);
         } catch (const Error& error) {
             if (i < corpus.size())

@@ -42,6 +42,8 @@ class Environment:
         self.kvm_kind = self._kvm_kind()
         self.assets = {}
         self.scratch = tempfile.mkdtemp(prefix="coldstart-test.")
+        # The kernel cache of the tests, not the user's.
+        os.environ["XDG_CACHE_HOME"] = os.path.join(self.scratch, "cache")
 
     def _kvm_kind(self):
         answer = subprocess.run([self.binary, "doctor", "--json"], capture_output=True, text=True)

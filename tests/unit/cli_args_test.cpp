@@ -56,6 +56,20 @@ TEST_CASE("a kernel alone gives the defaults of the contract", "[cli]") {
     CHECK(command.log_level == LogLevel::warn);
 }
 
+TEST_CASE("how a kernel is loaded and kept is a choice", "[cli]") {
+    const VmConfig plain = run({}).config;
+    CHECK(plain.load == LoadMode::automatic);
+    CHECK_FALSE(plain.kernel_cache_path);
+    const VmConfig mapped = run({"--load=map", "--kernel-cache", "/kernels"}).config;
+    CHECK(mapped.load == LoadMode::map);
+    CHECK(mapped.kernel_cache_path == "/kernels");
+    const VmConfig copied = run({"--load=copy", "--kernel-cache=off"}).config;
+    CHECK(copied.load == LoadMode::copy);
+    CHECK(copied.kernel_cache_path == "");
+    CHECK_THROWS_AS(run({"--kernel-cache="}), UsageError);
+    CHECK_THROWS_AS(run({"--load=quickly"}), UsageError);
+}
+
 TEST_CASE("every flag reaches the configuration, in both ways of writing", "[cli]") {
     const RunCommand c = run(
         {"--initrd=i",     "--cmdline",   "a b",      "--boot=pvh",          "--machine",   "micro",

@@ -4,6 +4,7 @@
 #include "api/json/json_reader.h"
 #include "vmm/base/error.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <string>
@@ -99,6 +100,21 @@ TEST_CASE("config file: what GET /vm/config says can be one", "[json]") {
     const std::vector<Request> requests = parse_config_file(config_json(config).dump());
     CHECK(requests.size() == 8);
     CHECK(std::get<PutVsock>(requests[6]).vsock.guest_cid == 7);
+}
+
+TEST_CASE("config file: how a kernel is loaded comes back", "[json]") {
+    VmConfig config;
+    config.kernel_path = "/k";
+    CHECK_FALSE(config_json(config).contains("platform"));
+    config.load = LoadMode::copy;
+    config.kernel_cache_path = "";
+    const std::vector<Request> requests = parse_config_file(config_json(config).dump());
+    const auto platform = std::find_if(requests.begin(), requests.end(), [](const Request& one) {
+        return std::holds_alternative<PutPlatform>(one);
+    });
+    REQUIRE(platform != requests.end());
+    CHECK(std::get<PutPlatform>(*platform).load == LoadMode::copy);
+    CHECK(std::get<PutPlatform>(*platform).kernel_cache == "off");
 }
 
 TEST_CASE("docs/api.md: what it shows is taken", "[json]") {

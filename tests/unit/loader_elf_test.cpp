@@ -134,7 +134,7 @@ TEST_CASE("segments are written with their bss zeroed, after all are claimed", "
     const ElfImage elf = parse_elf(image);
     Placement placement(guest.memory, guest.map);
     claim_elf(image, elf, placement);
-    copy_elf(image, elf, guest.memory);
+    load_elf(image, elf, guest.memory, LoadMethod::copy);
     CHECK(guest.read(0x200000, 600) == pattern(600));
     CHECK(guest.read(0x201000, 100) == pattern(100));
     CHECK(guest.read(0x201064, 0x800 - 100) == Bytes(0x800 - 100));

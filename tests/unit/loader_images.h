@@ -105,6 +105,7 @@ struct ElfBuilder {
     Bytes notes;
     std::uint16_t machine = EM_X86_64;
     std::uint16_t type = ET_EXEC;
+    bool aligned = false; ///< segments lie in the file's pages as they do in memory's
 
     void add_note(std::string_view owner, std::uint32_t note_type, ByteView value) {
         append_le(notes, static_cast<std::uint32_t>(owner.size() + 1));
@@ -161,6 +162,9 @@ struct ElfBuilder {
         for (const ElfPart& part : parts) {
             Phdr program{};
             using Address = decltype(program.p_paddr);
+            if (aligned)
+                body.resize(body.size() +
+                            (part.physical - body_at - body.size()) % page_size_bytes);
             program.p_type = PT_LOAD;
             program.p_flags = PF_R | PF_X;
             program.p_paddr = static_cast<Address>(part.physical);

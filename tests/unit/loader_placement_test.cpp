@@ -56,13 +56,15 @@ TEST_CASE("bytes reach the guest with zeroes behind them", "[loaders]") {
     const Guest guest;
     REQUIRE(guest.memory.fill(Gpa(0x1000), 0x1000, std::byte{0xcc}));
     const Bytes data = pattern(100);
-    copy_to_guest(guest.memory, Gpa(0x1000), in_memory(data), 10, 50, 80);
+    load_part(guest.memory, in_memory(data), {Gpa(0x1000), 10, 50, 80}, LoadMethod::copy);
     CHECK(guest.read(0x1000, 50) == Bytes(data.begin() + 10, data.begin() + 60));
     CHECK(guest.read(0x1032, 30) == Bytes(30));
     CHECK(guest.read(0x1050, 1) == Bytes(1, std::byte{0xcc}));
-    CHECK_THROWS_AS(copy_to_guest(guest.memory, Gpa(8 * MiB - 10), in_memory(data), 0, 20, 20),
-                    Error);
-    CHECK_THROWS_AS(copy_to_guest(guest.memory, Gpa(0), in_memory(data), 90, 20, 20), Error);
+    CHECK_THROWS_AS(
+        load_part(guest.memory, in_memory(data), {Gpa(8 * MiB - 10), 0, 20, 20}, LoadMethod::copy),
+        Error);
+    CHECK_THROWS_AS(
+        load_part(guest.memory, in_memory(data), {Gpa(0), 90, 20, 20}, LoadMethod::copy), Error);
 }
 
 TEST_CASE("an initrd goes as high as allowed, page-aligned", "[loaders]") {

@@ -270,6 +270,12 @@ TEST_CASE("requests: our own", "[json]") {
     CHECK(platform.boot == BootMode::firmware);
     CHECK(platform.on_reboot == OnReboot::exit);
     CHECK_FALSE(parsed<PutPlatform>(body::put_platform, "{}").board);
+    const auto loading =
+        parsed<PutPlatform>(body::put_platform, R"({"load":"map","kernel_cache":"off"})");
+    CHECK(loading.load == LoadMode::map);
+    CHECK(loading.kernel_cache == "off");
+    refuses(body::put_platform, R"({"load":"quickly"})", "expected one of auto");
+    refuses(body::put_platform, R"({"kernel_cache":""})", "off");
     CHECK(parsed<PutDisplay>(body::put_display, R"({"adapter":"std"})").vga == VgaKind::std_vga);
     refuses(body::put_display, "{}", "missing field");
     CHECK(parsed<PutConsole>(body::put_console, R"({"input":"ls\n"})").text == "ls\n");

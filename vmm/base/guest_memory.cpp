@@ -9,7 +9,8 @@
 
 namespace coldstart {
 
-GuestMemory::GuestMemory(std::vector<MemoryRegion> regions) : regions_(std::move(regions)) {
+GuestMemory::GuestMemory(std::vector<MemoryRegion> regions)
+    : regions_(std::move(regions)), file_ranges_(std::make_shared<std::vector<ByteView>>()) {
     std::sort(regions_.begin(), regions_.end(),
               [](const MemoryRegion& a, const MemoryRegion& b) { return a.base < b.base; });
     Gpa previous_end{0};

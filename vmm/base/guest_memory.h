@@ -81,6 +81,19 @@ class GuestMemory {
     /// The same of host memory as range() yields it; memory that is not the guest's is left alone.
     std::uint64_t release(ByteView host) const noexcept;
 
+    /// Puts whole pages of a file into the place of [gpa, gpa + size), privately: a page is the
+    /// file's, in the host's page cache, until the guest writes to it. `file_offset` is aligned to
+    /// pages as well. False, and nothing has changed, where memory is not made of private pages or
+    /// the host refuses. While the machine stands still.
+    /// What others write to the file shows in pages the guest has not written to, and accesses
+    /// behind the end of a file cut short are SIGBUS, or EFAULT in a system call.
+    bool map_file(Gpa gpa, int fd, std::uint64_t file_offset, std::uint64_t size_bytes) const;
+    /// What map_file() has put there is RAM again, zeroed. While the machine stands still. Throws
+    /// Error when the host refuses.
+    void unmap_files() const;
+    /// Host memory that map_file() has put there; released parts of it still count.
+    const std::vector<ByteView>& file_ranges() const noexcept { return *file_ranges_; }
+
     template <typename T>
     requires std::is_trivially_copyable_v<T> std::optional<T> load(Gpa gpa)
     const noexcept {
@@ -104,6 +117,8 @@ class GuestMemory {
 
     std::vector<MemoryRegion> regions_; // sorted by base, disjoint
     std::shared_ptr<Withheld> withheld_ = std::make_shared<Withheld>();
+    /// Shared, as the memory itself is, by all copies; never null.
+    std::shared_ptr<std::vector<ByteView>> file_ranges_;
 };
 
 } // namespace coldstart

@@ -191,6 +191,12 @@ void store_net_item(NetConfig& net, std::string_view flag, const KeyValue& item)
 
 } // namespace
 
+std::string parse_kernel_cache_flag(std::string_view flag, std::string_view value) {
+    if (value.empty())
+        throw UsageError(cat(flag, ": no folder is named"), "name one, or say off");
+    return value == "off" ? std::string() : std::string(value);
+}
+
 std::uint64_t parse_memory_flag(std::string_view flag, std::string_view value) {
     const auto size_bytes = parse_byte_size(value);
     if (!size_bytes)

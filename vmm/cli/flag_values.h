@@ -13,6 +13,9 @@ namespace coldstart {
 /// A multiple of 4 KiB in [min_memory_bytes, max_memory_bytes].
 std::uint64_t parse_memory_flag(std::string_view flag, std::string_view value);
 
+/// A folder, or nothing for "off".
+std::string parse_kernel_cache_flag(std::string_view flag, std::string_view value);
+
 /// 1..max_cpus
 std::uint32_t parse_cpus_flag(std::string_view flag, std::string_view value);
 

@@ -1,5 +1,6 @@
 #include "vmm/cli/inspect.h"
 
+#include "firmware-loaders/kernel_cache/kernel_cache.h"
 #include "vmm/base/byte_size.h"
 #include "vmm/base/text.h"
 
@@ -154,6 +155,11 @@ std::string kernel_advice(const Inspection& file) {
     return advice + ')';
 }
 
+bool is_kept_unpacked(const std::string& path) {
+    const auto folder = KernelCache::default_folder();
+    return folder && KernelCache(*folder).holds(ImageBytes::open(path, "kernel", "--kernel"));
+}
+
 } // namespace
 
 const char* boot_protocol_name(BootProtocol protocol) noexcept {
@@ -161,10 +167,14 @@ const char* boot_protocol_name(BootProtocol protocol) noexcept {
 }
 
 Inspection inspect_file(const std::string& path) {
-    Inspection file{
-        .path = path, .kernel = std::nullopt, .media = identify_media(path), .advice = ""};
+    Inspection file{.path = path,
+                    .kernel = std::nullopt,
+                    .kept_unpacked = false,
+                    .media = identify_media(path),
+                    .advice = ""};
     KernelInfo kernel = identify_kernel(path);
     if (is_kernel(kernel)) {
+        file.kept_unpacked = kernel.format == KernelFormat::bzimage && is_kept_unpacked(path);
         const std::uint64_t size_bytes = file.media.size_bytes;
         file.media = {};
         file.media.size_bytes = size_bytes;
@@ -184,6 +194,8 @@ std::string inspect_text(const std::string& path) {
                           size_text(media.size_bytes), '\n');
     if (file.kernel)
         out += kernel_text(*file.kernel);
+    if (file.kept_unpacked)
+        out += "  is kept unpacked for the next run (--kernel-cache)\n";
     if (media.filesystem)
         out += cat("  holds ", filesystem_text(*media.filesystem), '\n');
     for (const PartitionInfo& partition : media.partitions)

@@ -14,6 +14,7 @@ namespace coldstart {
 struct Inspection {
     std::string path;
     std::optional<KernelInfo> kernel; ///< then `media` says nothing but the size
+    bool kept_unpacked = false;       ///< of a bzImage: the kernel cache holds what is inside
     MediaInfo media;
     std::string advice; ///< which flag of `run` it belongs to, or why none
 };

@@ -71,6 +71,8 @@ std::string inspect_json(const std::string& path) {
     Json json = head_json(file);
     if (file.kernel) {
         json["kernel"] = kernel_json(*file.kernel);
+        if (file.kernel->format == KernelFormat::bzimage)
+            json["kernel"]["kept_unpacked"] = file.kept_unpacked;
     } else {
         json["description"] = file.media.description;
         json["boot_code"] = file.media.boot_code;

@@ -32,6 +32,12 @@ void store_boot(CommandDraft& draft, const FlagSpec&, Value value) {
                                                   : BootMode::automatic;
 }
 
+void store_load(CommandDraft& draft, const FlagSpec&, Value value) {
+    draft.run.config.load = value == "copy"  ? LoadMode::copy
+                            : value == "map" ? LoadMode::map
+                                             : LoadMode::automatic;
+}
+
 void store_disk(CommandDraft& draft, const FlagSpec& flag, Value value) {
     draft.run.config.disks.push_back(parse_disk_flag(flag.name, value));
 }
@@ -86,6 +92,23 @@ constexpr FlagSpec run_flags[] = {
              "vector), or auto: firmware if one is given, else the quickest the kernel offers "
              "(default: auto)",
      .store = store_boot},
+    {.group = what,
+     .name = "--load",
+     .value = "HOW",
+     .kind = ValueKind::words,
+     .words = "auto|copy|map",
+     .help = "how kernel and initrd come into the guest's memory when the kernel is entered "
+             "directly: copy; map, pages shared with the host's page cache and with other "
+             "machines; or auto, the quicker (default: auto)",
+     .store = store_load},
+    {.group = what,
+     .name = "--kernel-cache",
+     .value = "DIR|off",
+     .kind = ValueKind::file,
+     .help = "where kernels unpacked from bzImages are kept for the next run, or off (default: "
+             "coldstart/kernels in $XDG_CACHE_HOME or ~/.cache)",
+     .store = [](CommandDraft& d, const FlagSpec& f,
+                 Value v) { d.run.config.kernel_cache_path = parse_kernel_cache_flag(f.name, v); }},
     {.group = what,
      .name = "--firmware",
      .value = "FILE",

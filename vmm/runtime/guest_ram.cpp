@@ -2,6 +2,7 @@
 
 #include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
+#include "vmm/base/fresh_pages.h"
 #include "vmm/base/text.h"
 
 #include <algorithm>
@@ -21,8 +22,8 @@ constexpr std::uintptr_t large_page_bytes = 2 * MiB;
 /// can KVM map a large page of the host as one of the guest, 512 page faults less.
 void* map_like(Gpa base, std::size_t size_bytes) {
     const std::size_t reserved = size_bytes + large_page_bytes;
-    void* const mapped = ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const mapped =
+        ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE, fresh_pages_flags, -1, 0);
     if (mapped == MAP_FAILED)
         return mapped;
     const auto start = reinterpret_cast<std::uintptr_t>(mapped);

@@ -124,6 +124,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
     if (config_.irqchip == IrqchipKind::split)
         join_controllers();
     entry_ = boot_->prepare(*machine_, memory_);
+    torn_files_.watch(memory_);
     milestones_.reached(Milestone::loaded, boot_name(entry_));
     vcpus_->start(make_vcpus());
     wiring_.bind(*vm_);
@@ -246,6 +247,7 @@ void VirtualMachine::restart() {
     const std::unique_ptr<Vm> previous = std::move(vm_);
     make_vm();
     entry_ = boot_->prepare(*machine_, memory_);
+    torn_files_.watch(memory_);
     vcpus_->start(make_vcpus());
     wiring_.bind(*vm_);
     machine_->resume();
@@ -281,6 +283,14 @@ RunEnd VirtualMachine::run(std::optional<ControlQueue::TimePoint> deadline) {
     }
 }
 
+std::string VirtualMachine::explain_failure(const std::string& description) const {
+    if (!torn_files_.is_torn(memory_))
+        return description;
+    return cat("the file of its kernel or initrd was cut short while it ran; replace such files by "
+               "renaming others, or use --load copy: ",
+               description);
+}
+
 std::optional<RunEnd> VirtualMachine::act_on(const ControlEvent& event) {
     switch (event.kind) {
     case ControlKind::guest_powered_off:
@@ -302,7 +312,7 @@ std::optional<RunEnd> VirtualMachine::act_on(const ControlEvent& event) {
         tell(EventKind::panic, "the guest says so (pvpanic)");
         return RunEnd{EndReason::crashed, "the guest reports a panic (pvpanic)", 0};
     case ControlKind::vcpu_failed:
-        return RunEnd{EndReason::crashed, event.text, 0};
+        return RunEnd{EndReason::crashed, explain_failure(event.text), 0};
     case ControlKind::reset_button:
         reset();
         break;

@@ -27,6 +27,7 @@
 #include "vmm/runtime/io_loop/machine_clock.h"
 #include "vmm/runtime/kvm_memory.h"
 #include "vmm/runtime/kvm_wiring.h"
+#include "vmm/runtime/torn_files.h"
 #include "vmm/runtime/vcpu_pool.h"
 
 #include <chrono>
@@ -133,6 +134,8 @@ class VirtualMachine {
     /// From power-on state again; a paused machine runs afterwards.
     void reset();
     std::optional<RunEnd> reset_by_guest(std::string_view how);
+    /// A vCPU's failure, and what it comes from if that can be told.
+    std::string explain_failure(const std::string& description) const;
     void begin_grace(int signal);
     void tell(EventKind kind, std::string text = {}) noexcept;
     void end() noexcept;
@@ -144,6 +147,7 @@ class VirtualMachine {
     IoLoop& io_loop_;
     std::unique_ptr<GuestBoot> boot_;
     GuestMemory memory_;
+    TornFileGuard torn_files_;
     KvmMemory kvm_memory_;
     MachineClock clock_;
     ControlQueue& queue_;

@@ -19,7 +19,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @table("ours: platform, display and cdrom")
 def shapes(server):
     choices = {"/platform": {"board": ("micro", "pc"), "on_reboot": ("restart", "exit"),
-                             "boot_mode": ("auto", "linux", "pvh", "firmware")},
+                             "boot_mode": ("auto", "linux", "pvh", "firmware"),
+                             "load": ("auto", "copy", "map")},
                "/display": {"adapter": ("none", "std")}}
     for path, fields in choices.items():
         for field, values in fields.items():

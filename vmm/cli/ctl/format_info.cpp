@@ -117,6 +117,10 @@ void add_boot(TextTable& table, const Json& config) {
         std::string list = cat("board ", cell(*platform, "board"));
         add_item(list, cat("boot by ", cell(*platform, "boot_mode")));
         add_item(list, cat("on reboot ", cell(*platform, "on_reboot")));
+        if (member(*platform, "load") != nullptr)
+            add_item(list, cat("load by ", cell(*platform, "load")));
+        if (member(*platform, "kernel_cache") != nullptr)
+            add_item(list, cat("kernel cache ", cell(*platform, "kernel_cache")));
         add_pair(table, "platform", list);
     }
     if (const Json* const firmware = member(config, "firmware")) {

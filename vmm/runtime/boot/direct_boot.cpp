@@ -30,6 +30,18 @@ BootProtocol protocol_of(BootMode mode) noexcept {
     return BootProtocol::automatic;
 }
 
+LoadMethod method_of(LoadMode mode) noexcept {
+    switch (mode) {
+    case LoadMode::copy:
+        return LoadMethod::copy;
+    case LoadMode::map:
+        return LoadMethod::map;
+    case LoadMode::automatic:
+        break;
+    }
+    return LoadMethod::automatic;
+}
+
 void refuse_emulated_linux(const std::string& kernel_path, const Kvm& kvm) {
     if (!cpu_hides_virtualisation() || std::getenv("COLDSTART_ALLOW_EMULATED_KVM") != nullptr)
         return;
@@ -49,6 +61,12 @@ void refuse_emulated_linux(const std::string& kernel_path, const Kvm& kvm) {
 DirectBoot::DirectBoot(const VmConfig& config, const Kvm& kvm)
     : config_(config), layout_(micro_layout(config.memory_bytes)) {
     refuse_emulated_linux(config.kernel_path, kvm);
+    const auto folder =
+        config.kernel_cache_path ? config.kernel_cache_path : KernelCache::default_folder();
+    // Who names a folder wants to know when it is of no use.
+    if (folder && !folder->empty())
+        cache_.emplace(*folder, KernelCache::default_limit_bytes,
+                       config.kernel_cache_path ? LogLevel::warn : LogLevel::debug);
 }
 
 EntryState DirectBoot::prepare(Machine& machine, const GuestMemory& memory) {
@@ -69,7 +87,9 @@ EntryState DirectBoot::prepare(Machine& machine, const GuestMemory& memory) {
                                        .kernel_path = config_.kernel_path,
                                        .initrd_path = config_.initrd_path,
                                        .command_line = command_line,
-                                       .protocol = protocol_of(config_.boot)});
+                                       .protocol = protocol_of(config_.boot),
+                                       .method = method_of(config_.load),
+                                       .cache = cache_ ? &*cache_ : nullptr});
     log_info(plan.description);
     for (const LoadedPart& part : plan.parts)
         log_debug(cat(part.name, " at ", hex(part.base.value), ", ", part.size_bytes, " bytes"));

@@ -2,7 +2,10 @@
 // processor begins at the kernel's entry.
 #pragma once
 
+#include "firmware-loaders/kernel_cache/kernel_cache.h"
 #include "vmm/runtime/boot/guest_boot.h"
+
+#include <optional>
 
 namespace coldstart {
 
@@ -22,6 +25,7 @@ class DirectBoot final : public GuestBoot {
   private:
     const VmConfig& config_;
     AddressLayout layout_;
+    std::optional<KernelCache> cache_;
     bool panics_are_marked_ = false;
 };
 

@@ -264,6 +264,9 @@ void Configuration::apply(const PutPlatform& put) {
     config_.board = put.board.value_or(config_.board);
     config_.boot = put.boot.value_or(config_.boot);
     config_.on_reboot = put.on_reboot.value_or(config_.on_reboot);
+    config_.load = put.load.value_or(config_.load);
+    if (put.kernel_cache)
+        config_.kernel_cache_path = *put.kernel_cache == "off" ? "" : *put.kernel_cache;
 }
 
 void Configuration::apply(const PutCdrom& put) {
