@@ -250,6 +250,11 @@ TEST_CASE("what keeps passt from starting is an Error that says so", "[net]") {
                           Catch::Contains("--fd 3 -t 38471:80,38472:22 -u 38473:53"));
         ::unlink(options.program.c_str());
     }
+    SECTION("the host has no way out") {
+        options.program = program(file, "echo External interface not usable >&2; exit 1");
+        CHECK_THROWS_WITH(start_passt(options), Catch::Contains("a default route"));
+        ::unlink(options.program.c_str());
+    }
     SECTION("it says nothing") {
         options.program = "false";
         CHECK_THROWS_WITH(start_passt(options), Catch::Contains("no reason"));
