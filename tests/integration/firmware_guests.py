@@ -102,9 +102,9 @@ def mbr_that_says(env, name, text):
     return env.write(name, image.replace(b"Hello MBR", text.encode()))
 
 
-def until(env, ready, *arguments):
+def until(env, ready, *arguments, firmware=None):
     """SeaBIOS until `ready(guest)`; then the guest, which would go on for ever, is stopped."""
-    with Running(env, "run", "--firmware", asset(env, "SEABIOS"), *arguments) as guest:
+    with Running(env, "run", "--firmware", firmware or asset(env, "SEABIOS"), *arguments) as guest:
         ready(guest)
         guest.signal(signal.SIGTERM)
         time.sleep(0.2)
@@ -114,7 +114,7 @@ def until(env, ready, *arguments):
     return result
 
 
-def boot_sector(env, *arguments):
+def boot_sector(env, *arguments, firmware=None):
     """SeaBIOS until the boot sector has sent its POST code."""
     codes = env.write("codes", b"")
 
@@ -124,7 +124,7 @@ def boot_sector(env, *arguments):
             expect(time.monotonic() < end, "the boot sector did not run", read_text(codes))
             time.sleep(0.05)
 
-    return until(env, sector_ran, "--post-codes", codes, *arguments)
+    return until(env, sector_ran, "--post-codes", codes, *arguments, firmware=firmware)
 
 
 def read_text(path):
@@ -165,6 +165,19 @@ def read_png(path):
         lit += sum(any(line[x:x + 3]) for x in range(0, width * 3, 3))
         before = line
     return width, height, lit
+
+
+@test("SeaBIOS's image of 128 KiB starts a boot sector, which draws in VBE's 1024x768x32",
+      needs="kvm")
+def vbe_sector(env):
+    firmware = os.path.join(os.path.dirname(asset(env, "SEABIOS")), "bios.bin")
+    if not os.path.exists(firmware):
+        raise Skip(f"{firmware} is not there")
+    png, text = env.path("vbe.png"), env.path("vbe.txt")
+    boot_sector(env, "--serial", "none", "--vga", "std", "--screenshot", png, "--screen-text", text,
+                "--disk", f"path={asset(env, 'IMAGES', 'vbe.img')},readonly=on", firmware=firmware)
+    expect(read_png(png) == (1024, 768, 4 * 1024), f"a picture of {read_png(png)}")
+    expect(read_text(text) == "", "text in a graphics mode")
 
 
 def unfilter(kind, line, above):
