@@ -214,7 +214,8 @@ CpuidTable make_cpuid(const CpuidTable& supported, const CpuidFacts& facts) {
 
 CpuName host_cpu_name() noexcept {
     CpuName name{};
-    if (__get_cpuid_max(0x80000000, nullptr) < last_name_leaf)
+    const auto max_leaf = static_cast<std::uint32_t>(__get_cpuid_max(0x80000000, nullptr));
+    if (max_leaf < last_name_leaf)
         return name;
     for (std::uint32_t leaf = first_name_leaf; leaf <= last_name_leaf; ++leaf) {
         std::uint32_t* const at = name.data() + (leaf - first_name_leaf) * 4;
