@@ -12,7 +12,9 @@ constexpr std::uint32_t client_address = 0xc0000201;
 
 class Server final : private NetClient {
   public:
-    Server() : backend(std::make_unique<FakeNetBackend>(net), clock) {
+    Server()
+        : backend(std::make_unique<FakeNetBackend>(net), clock,
+                  [this] { return network_has_read; }) {
         backend.connect(*this);
         backend.want_frames(true);
     }
@@ -47,6 +49,7 @@ class Server final : private NetClient {
     FakeNet net;
     HandshakeBackend backend;
     unsigned told = 0;
+    bool network_has_read = true;
 
   private:
     void frames_wait() noexcept override { ++told; }
@@ -128,4 +131,21 @@ TEST_CASE("acknowledgements wait until the guest wants frames, as many as are ke
     while (!server.receive().empty())
         ++got;
     CHECK(got == HandshakeBackend::max_waiting);
+}
+
+TEST_CASE("an acknowledgement waits until the network has read the answer", "[net]") {
+    Server server;
+    server.network_has_read = false;
+    server.answer_call();
+    server.clock.advance(0);
+    CHECK(server.told == 1);
+    server.net.arrive("meanwhile");
+    CHECK(server.receive() == "meanwhile");
+    CHECK(server.receive().empty());
+    server.clock.advance(HandshakeBackend::retry_ns - 1);
+    const unsigned told = server.told;
+    server.clock.advance(1);
+    CHECK(server.told == told + 1);
+    server.network_has_read = true;
+    CHECK(server.receive().size() == 66);
 }

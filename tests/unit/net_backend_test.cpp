@@ -101,8 +101,11 @@ std::string program(const TempFile& file, const std::string& script) {
 TEST_CASE("frames on a stream have their length before them", "[net]") {
     StreamBench bench;
     CHECK(bench.receive().empty());
+    CHECK(bench.backend.peer_has_read());
     CHECK(bench.send("frame one") == NetBackend::Sent::taken);
+    CHECK_FALSE(bench.backend.peer_has_read());
     CHECK(bench.peer_reads() == on_stream("frame one"));
+    CHECK(bench.backend.peer_has_read());
 
     const std::string two = on_stream("first") + on_stream("second");
     bench.peer_writes(two.substr(0, 3));

@@ -63,6 +63,12 @@ bool brings_connections(const NetConfig& net) {
            });
 }
 
+std::unique_ptr<NetBackend> with_handshakes(std::unique_ptr<NetBackend> network, Clock& clock) {
+    const auto* const passt = dynamic_cast<const StreamNetBackend*>(network.get());
+    return std::make_unique<HandshakeBackend>(
+        std::move(network), clock, [passt] { return passt == nullptr || passt->peer_has_read(); });
+}
+
 /// check_mmds() has looked at the configuration.
 std::unique_ptr<NetBackend> with_mmds(std::unique_ptr<NetBackend> network, const DeviceHost& host) {
     const MmdsConfig& mmds = *host.config.mmds;
@@ -119,7 +125,7 @@ std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const De
     auto backend =
         host.make_net ? host.make_net(net, host.reactor) : make_host_backend(net, host.reactor);
     if (brings_connections(net))
-        backend = std::make_unique<HandshakeBackend>(std::move(backend), host.clock);
+        backend = with_handshakes(std::move(backend), host.clock);
     if (has_mmds(host.config, entry.unit))
         backend = with_mmds(std::move(backend), host);
     return std::make_unique<VirtioNet>(std::move(backend), options);

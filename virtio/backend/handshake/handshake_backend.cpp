@@ -15,8 +15,9 @@ constexpr std::uint8_t usual_hops = 64; // the guest may lead the connection on,
 
 } // namespace
 
-HandshakeBackend::HandshakeBackend(std::unique_ptr<NetBackend> network, Clock& clock)
-    : network_(std::move(network)), clock_(clock) {}
+HandshakeBackend::HandshakeBackend(std::unique_ptr<NetBackend> network, Clock& clock,
+                                   std::function<bool()> network_has_read)
+    : network_(std::move(network)), clock_(clock), network_has_read_(std::move(network_has_read)) {}
 
 void HandshakeBackend::connect(NetClient& client) {
     timer_ = clock_.make_timer([this, &client] {
@@ -36,17 +37,21 @@ void HandshakeBackend::want_frames(bool wanted) noexcept {
     wanted_ = wanted;
     network_->want_frames(wanted);
     if (count_ != 0)
-        wake_client();
+        wake_client(0);
 }
 
-void HandshakeBackend::wake_client() noexcept {
+void HandshakeBackend::wake_client(std::uint64_t delay_ns) noexcept {
     if (wanted_ && timer_ != nullptr)
-        timer_->arm(clock_.now_ns());
+        timer_->arm(clock_.now_ns() + delay_ns);
 }
 
 std::size_t HandshakeBackend::receive(std::span<std::byte> frame) noexcept {
     if (count_ == 0)
         return network_->receive(frame);
+    if (!network_has_read_()) {
+        wake_client(retry_ns);
+        return network_->receive(frame);
+    }
     const Acknowledgement& answer = waiting_[first_];
     const mmds::Segment segment{.sequence = answer.sequence,
                                 .acknowledged = answer.acknowledged,
@@ -102,7 +107,7 @@ void HandshakeBackend::keep(const Acknowledgement& answer) noexcept {
         return;
     waiting_[(first_ + count_) % max_waiting] = answer;
     ++count_;
-    wake_client();
+    wake_client(0);
 }
 
 } // namespace coldstart

@@ -3,8 +3,11 @@
 //
 // passt of 2023 (Debian 12's) sends the last segment, the ACK, only together with data of the
 // client. Where the server speaks first both would wait for ever. So what a guest answers to a SYN
-// passes, and the guest is given the ACK as well: at once, and with a small window, which passt's
-// first segment widens. A network that sends its own makes it a duplicate, which does nothing.
+// passes, and the guest is given the ACK as well, with a small window, which passt's first segment
+// widens. A network that sends its own makes it a duplicate, which does nothing.
+//
+// It is held back until the network has read the guest's answer: that passt loops for ever when it
+// reads an answer and the first data at once.
 //
 // Missing: TCP over IPv6, VLAN tags. When more answers come at once than are kept, the guest
 // repeats what it got no ACK for.
@@ -18,6 +21,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -29,8 +33,11 @@ class HandshakeBackend final : public NetBackend {
     /// In units of the scale that the network's SYN named; most take 128 or 256 bytes.
     static constexpr std::uint16_t window = 256;
 
-    /// `clock` outlives it.
-    HandshakeBackend(std::unique_ptr<NetBackend> network, Clock& clock);
+    static constexpr std::uint64_t retry_ns = 1'000'000;
+
+    /// `clock` outlives it. `network_has_read`: whether all that was sent has been read there.
+    HandshakeBackend(std::unique_ptr<NetBackend> network, Clock& clock,
+                     std::function<bool()> network_has_read);
 
     void connect(NetClient& client) override;
     void disconnect() noexcept override;
@@ -55,10 +62,11 @@ class HandshakeBackend final : public NetBackend {
 
     static std::optional<Acknowledgement> answer_to(std::span<const iovec> frame) noexcept;
     void keep(const Acknowledgement& answer) noexcept;
-    void wake_client() noexcept;
+    void wake_client(std::uint64_t delay_ns) noexcept;
 
     std::unique_ptr<NetBackend> network_;
     Clock& clock_;
+    std::function<bool()> network_has_read_;
     std::array<Acknowledgement, max_waiting> waiting_{}; ///< a ring
     std::size_t first_ = 0, count_ = 0;
     std::atomic<bool> wanted_ = false;
