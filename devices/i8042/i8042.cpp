@@ -1,7 +1,5 @@
 #include "devices/i8042/i8042.h"
 
-#include "vmm/base/error.h"
-
 #include <utility>
 #include <vector>
 
@@ -13,13 +11,7 @@ namespace {
 
 constexpr std::array region_shapes = {RegionShape{"data", BusKind::pio, 1},
                                       RegionShape{"command", BusKind::pio, 1}};
-constexpr std::array line_shapes = {LineShape{"keyboard"}};
-
-bool takes_data(std::uint8_t command) noexcept {
-    return (command & cmd_ram_mask) == cmd_write_ram || command == cmd_write_output_port ||
-           command == cmd_write_keyboard_buffer || command == cmd_write_auxiliary_buffer ||
-           command == cmd_write_auxiliary;
-}
+constexpr std::array line_shapes = {LineShape{"keyboard"}, LineShape{"mouse"}};
 
 } // namespace
 
@@ -28,7 +20,7 @@ std::span<const RegionShape> I8042::regions() const noexcept {
 }
 
 std::span<const LineShape> I8042::lines() const noexcept {
-    return line_shapes;
+    return std::span(line_shapes).first(mouse_irq_ != nullptr ? 2 : 1);
 }
 
 AcpiDescription I8042::acpi() const {
@@ -54,7 +46,21 @@ std::uint8_t I8042::status() const noexcept {
         value |= status_output_full;
     if (state_.answer_full)
         value |= state_.answer_status;
+    else if (mouses_byte_is_next())
+        value |= status_auxiliary;
     return static_cast<std::uint8_t>(value);
+}
+
+/// Whether what the data port would give now is from the auxiliary port.
+bool I8042::mouses_byte_is_next() const noexcept {
+    return state_.answer_full ? (state_.answer_status & status_auxiliary) != 0
+                              : state_.code_full && state_.code_is_mouses;
+}
+
+void I8042::lower_lines() noexcept {
+    irq_.set_level(false);
+    if (mouse_irq_ != nullptr)
+        mouse_irq_->set_level(false);
 }
 
 std::uint8_t I8042::read_data() noexcept {
@@ -65,7 +71,7 @@ std::uint8_t I8042::read_data() noexcept {
         state_.code_full = false;
         state_.last_read = state_.code;
     }
-    irq_.set_level(false); // an edge for the byte behind this one
+    lower_lines(); // an edge for the byte behind this one
     sync();
     return state_.last_read;
 }
@@ -105,7 +111,7 @@ void I8042::write_command(std::uint8_t code) noexcept {
         byte = static_cast<std::uint8_t>(byte & ~byte_auxiliary_off);
         break;
     case cmd_test_auxiliary:
-        answer(clock_stuck_low);
+        answer(mouse_irq_ != nullptr ? line_good : clock_stuck_low);
         break;
     case cmd_self_test:
         byte |= byte_system;
@@ -125,7 +131,9 @@ void I8042::write_command(std::uint8_t code) noexcept {
         break;
     case cmd_read_output_port:
         answer(static_cast<std::uint8_t>(
-            state_.output_port | (state_.answer_full || state_.code_full ? output_port_full : 0)));
+            state_.output_port | (mouses_byte_is_next() ? output_port_auxiliary_full
+                                  : state_.answer_full || state_.code_full ? output_port_full
+                                                                           : 0)));
         break;
     case cmd_a20_off:
         state_.output_port = static_cast<std::uint8_t>(state_.output_port & ~output_port_a20);
@@ -156,11 +164,18 @@ void I8042::write_data(std::uint8_t value) noexcept {
         write_output_port(value);
         break;
     case cmd_write_keyboard_buffer:
-    case cmd_write_auxiliary_buffer:
         answer(value);
         break;
+    case cmd_write_auxiliary_buffer:
+        answer(value, mouse_irq_ != nullptr ? status_auxiliary : std::uint8_t{0});
+        break;
     case cmd_write_auxiliary:
-        answer(no_answer, status_auxiliary | status_timeout);
+        if (mouse_irq_ == nullptr) {
+            answer(no_answer, status_auxiliary | status_timeout);
+            break;
+        }
+        state_.ram[0] = static_cast<std::uint8_t>(state_.ram[0] & ~byte_auxiliary_off);
+        mouse_.take(value);
         break;
     default:
         state_.ram[0] = static_cast<std::uint8_t>(state_.ram[0] & ~byte_keyboard_off);
@@ -170,16 +185,16 @@ void I8042::write_data(std::uint8_t value) noexcept {
 }
 
 void I8042::write_output_port(std::uint8_t value) noexcept {
-    // The full bit is wired to the buffer, and a machine held in reset could not let go of it.
+    // The full bits are wired to the buffer, and a machine held in reset could not let go of it.
     state_.output_port =
-        static_cast<std::uint8_t>((value & ~output_port_full) | output_port_not_reset);
+        static_cast<std::uint8_t>((value & ~output_port_fullness) | output_port_not_reset);
     if ((value & output_port_not_reset) == 0)
         power_.reset();
 }
 
 void I8042::answer(std::uint8_t value, std::uint8_t status_bits) noexcept {
     if (std::exchange(state_.answer_full, true))
-        irq_.set_level(false); // the answer in place of an unread one is news
+        lower_lines(); // the answer in place of an unread one is news
     state_.answer = value;
     state_.answer_status = status_bits;
 }
@@ -188,10 +203,13 @@ void I8042::sync() noexcept {
     feed_keyboard();
     fetch_code();
     feed_keyboard();
-    const bool of_auxiliary = state_.answer_full && (state_.answer_status & status_auxiliary) != 0;
-    const bool full = (state_.answer_full && !of_auxiliary) || state_.code_full;
-    irq_.set_level(full && (command_byte() & byte_keyboard_interrupt) != 0 &&
+    const bool of_mouse = mouses_byte_is_next();
+    const bool of_keyboard = (state_.answer_full || state_.code_full) && !of_mouse;
+    irq_.set_level(of_keyboard && (command_byte() & byte_keyboard_interrupt) != 0 &&
                    (command_byte() & byte_keyboard_off) == 0);
+    if (mouse_irq_ != nullptr)
+        mouse_irq_->set_level(of_mouse && (command_byte() & byte_auxiliary_interrupt) != 0 &&
+                              (command_byte() & byte_auxiliary_off) == 0);
 }
 
 void I8042::feed_keyboard() noexcept {
@@ -200,8 +218,20 @@ void I8042::feed_keyboard() noexcept {
 }
 
 void I8042::fetch_code() noexcept {
-    if (state_.code_full || (command_byte() & byte_keyboard_off) != 0 || !keyboard_.has_byte())
+    if (state_.code_full)
         return;
+    if ((command_byte() & byte_keyboard_off) == 0 && keyboard_.has_byte()) {
+        state_.code = next_key_byte();
+        state_.code_is_mouses = false;
+        state_.code_full = true;
+    } else if ((command_byte() & byte_auxiliary_off) == 0 && mouse_.has_byte()) {
+        state_.code = mouse_.next_byte();
+        state_.code_is_mouses = true;
+        state_.code_full = true;
+    }
+}
+
+std::uint8_t I8042::next_key_byte() noexcept {
     std::uint8_t byte = keyboard_.next_byte();
     if ((command_byte() & byte_translate) != 0) {
         const bool released = byte == key_release && keyboard_.has_byte();
@@ -211,8 +241,7 @@ void I8042::fetch_code() noexcept {
         if (released)
             byte |= 0x80;
     }
-    state_.code = byte;
-    state_.code_full = true;
+    return byte;
 }
 
 void I8042::press(KeyCode key, bool down) {
@@ -278,51 +307,8 @@ void I8042::reset() {
     const std::lock_guard guard(lock_);
     state_ = State{};
     keyboard_ = Ps2Keyboard{};
+    mouse_ = Ps2Mouse{};
     pending_.clear();
-    sync();
-}
-
-void I8042::save(StateWriter& writer) const {
-    const std::lock_guard guard(lock_);
-    const auto& [ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-                 code_full, code, last_read, set_up] = state_;
-    writer.begin("i8042", 2);
-    writer.fields(ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-                  code_full, code, last_read, set_up);
-    writer.put(static_cast<std::uint16_t>(pending_.size()));
-    for (const KeyEvent& event : pending_)
-        writer.fields(event.key, event.down);
-    keyboard_.save(writer);
-}
-
-void I8042::restore(StateReader& reader) {
-    State loaded;
-    auto& [ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-           code_full, code, last_read, set_up] = loaded;
-    reader.begin("i8042", 2);
-    reader.fields(ram, last_was_command, command, output_port, answer_full, answer, answer_status,
-                  code_full, code, last_read, set_up);
-    std::uint16_t count = 0;
-    reader.get(count);
-    std::deque<KeyEvent> pending;
-    bool keys = count <= max_pending;
-    for (unsigned i = 0; keys && i < count; ++i) {
-        KeyEvent event{};
-        reader.fields(event.key, event.down);
-        keys = is_key(event.key);
-        pending.push_back(event);
-    }
-    if (!keys || (command != 0 && !takes_data(command)) ||
-        (output_port & output_port_not_reset) == 0 || (output_port & output_port_full) != 0 ||
-        (answer_status & ~(status_auxiliary | status_timeout)) != 0)
-        throw Error("saved state: keyboard controller registers hold impossible values",
-                    "the file is damaged");
-    Ps2Keyboard keyboard;
-    keyboard.restore(reader);
-    const std::lock_guard guard(lock_);
-    state_ = loaded;
-    keyboard_ = keyboard;
-    pending_ = std::move(pending);
     sync();
 }
 

@@ -1,17 +1,19 @@
-// Keyboard controller of a PC, an Intel 8042, with a PS/2 keyboard.
+// Keyboard controller of a PC, an Intel 8042, with a PS/2 keyboard and, if it has a line of its own,
+// a PS/2 mouse.
 // Source: IBM PC/AT and PS/2 Hardware Interface Technical References; ICH9 data sheet 5.10.
 //
 // Answers of the controller itself go before what the keyboard sends, and replace one that nobody
-// read. A byte to the keyboard switches its interface on, as on AT controllers. Interrupt 1 is a
-// level here that falls with every byte read, so that an edge-triggered input sees each byte.
+// read. A byte to the keyboard switches its interface on, as on AT controllers; one to the
+// mouse likewise. Interrupts 1 and 12 are levels here that fall with every byte read, so that an
+// edge-triggered input sees each byte.
 //
-// There is no auxiliary (mouse) port: its clock line tests as stuck, what is written to it ends in
-// the time-out status at once, and a byte written to its output buffer comes back as the
-// keyboard's. By any of the three a driver knows, without waiting.
+// Without the mouse's line there is no auxiliary port: its clock line tests as stuck, what is
+// written to it ends in the time-out status at once, and a byte written to its output buffer comes
+// back as the keyboard's. By any of the three a driver knows, without waiting.
 //
 // Keys pressed from the host queue up until the guest takes them, up to max_pending of them.
 //
-// Missing: the mouse; inhibiting A20 (the bit of the output port is kept, without effect); the
+// Missing: inhibiting A20 (the bit of the output port is kept, without effect); the
 // key lock and password commands.
 // Threads: read, write, save and everything of the host side on any thread.
 #pragma once
@@ -19,6 +21,7 @@
 #include "devices/core/device.h"
 #include "devices/i8042/key_code.h"
 #include "devices/i8042/ps2_keyboard.h"
+#include "devices/i8042/ps2_mouse.h"
 #include "devices/i8042/spec.h"
 #include "vmm/base/power.h"
 
@@ -35,8 +38,9 @@ class I8042 final : public Device {
   public:
     static constexpr std::size_t max_pending = 4096;
 
-    /// `irq` and `power` outlive the device.
-    I8042(IrqLine& irq, PowerControl& power) : irq_(irq), power_(power) {}
+    /// `irq`, `power` and `mouse_irq` outlive the device; without the last there is no mouse.
+    I8042(IrqLine& irq, PowerControl& power, IrqLine* mouse_irq = nullptr)
+        : irq_(irq), power_(power), mouse_irq_(mouse_irq) {}
 
     std::string_view type() const noexcept override { return "i8042"; }
     std::span<const RegionShape> regions() const noexcept override;
@@ -73,7 +77,8 @@ class I8042 final : public Device {
         std::uint8_t answer = 0;
         std::uint8_t answer_status = 0; ///< more status bits while `answer` is to be read
         bool code_full = false;
-        std::uint8_t code = 0; ///< of the keyboard, translated
+        std::uint8_t code = 0; ///< of the keyboard, translated, or of the mouse
+        bool code_is_mouses = false;
         std::uint8_t last_read = 0;
         bool set_up = false; ///< software has written the command byte
     };
@@ -90,13 +95,18 @@ class I8042 final : public Device {
     void sync() noexcept;
     void feed_keyboard() noexcept;
     void fetch_code() noexcept;
+    std::uint8_t next_key_byte() noexcept;
+    bool mouses_byte_is_next() const noexcept;
+    void lower_lines() noexcept;
 
     IrqLine& irq_;
     PowerControl& power_;
+    IrqLine* const mouse_irq_;
 
     mutable std::mutex lock_; // guards what follows
     State state_;
     i8042::Ps2Keyboard keyboard_;
+    i8042::Ps2Mouse mouse_;
     std::deque<KeyEvent> pending_;
 };
 

@@ -1,7 +1,7 @@
 // Registers and commands of the Intel 8042 keyboard controller of the PC/AT and PS/2, and of the
-// keyboard behind it.
-// Source: IBM PC/AT and PS/2 Hardware Interface Technical References, "Keyboard controller" and
-// "Keyboard"; ICH9 data sheet 5.10.
+// keyboard and the mouse behind it.
+// Source: IBM PC/AT and PS/2 Hardware Interface Technical References, "Keyboard controller",
+// "Keyboard" and "Mouse"; ICH9 data sheet 5.10.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ inline constexpr std::uint8_t status_timeout = 0x40;    // the addressed device 
 
 // Command byte, RW by cmd_read_ram and cmd_write_ram of byte 0.
 inline constexpr std::uint8_t byte_keyboard_interrupt = 0x01;
+inline constexpr std::uint8_t byte_auxiliary_interrupt = 0x02;
 inline constexpr std::uint8_t byte_system = 0x04;
 inline constexpr std::uint8_t byte_keyboard_off = 0x10;
 inline constexpr std::uint8_t byte_auxiliary_off = 0x20;
@@ -63,8 +64,17 @@ inline constexpr unsigned cmd_pulse_mask = 0xf0;
 inline constexpr unsigned cmd_pulse = 0xf0;
 inline constexpr unsigned output_port_not_reset = 0x01; // low: the processor is held in reset
 
+/// Whether the next data byte belongs to the command.
+constexpr bool takes_data(std::uint8_t command) noexcept {
+    return (command & cmd_ram_mask) == cmd_write_ram || command == cmd_write_output_port ||
+           command == cmd_write_keyboard_buffer || command == cmd_write_auxiliary_buffer ||
+           command == cmd_write_auxiliary;
+}
+
 inline constexpr std::uint8_t output_port_a20 = 0x02;
-inline constexpr std::uint8_t output_port_full = 0x10;     // interrupt 1: there is a byte to read
+inline constexpr std::uint8_t output_port_full = 0x10; // interrupt 1: there is a byte to read
+inline constexpr std::uint8_t output_port_auxiliary_full = 0x20; // interrupt 12
+inline constexpr std::uint8_t output_port_fullness = output_port_full | output_port_auxiliary_full;
 inline constexpr std::uint8_t output_port_power_on = 0xc3; // out of reset, A20 on, lines idle
 
 // What the keyboard takes...
@@ -85,5 +95,28 @@ inline constexpr std::uint8_t key_acknowledge = 0xfa;
 inline constexpr std::uint8_t key_self_test_passed = 0xaa;
 inline constexpr std::uint8_t key_refuse = 0xfe;
 inline constexpr std::uint8_t key_release = 0xf0; // of scan code set 2: the key went up
+
+// What the mouse takes...
+inline constexpr std::uint8_t mouse_scale_1_1 = 0xe6;
+inline constexpr std::uint8_t mouse_scale_2_1 = 0xe7;
+inline constexpr std::uint8_t mouse_set_resolution = 0xe8; // takes a byte: counts a mm, log 2
+inline constexpr std::uint8_t mouse_status = 0xe9;
+inline constexpr std::uint8_t mouse_stream = 0xea;
+inline constexpr std::uint8_t mouse_read_data = 0xeb;
+inline constexpr std::uint8_t mouse_end_wrap = 0xec;
+inline constexpr std::uint8_t mouse_wrap = 0xee;
+inline constexpr std::uint8_t mouse_remote = 0xf0;
+inline constexpr std::uint8_t mouse_identify = 0xf2;
+inline constexpr std::uint8_t mouse_set_rate = 0xf3; // takes a byte
+inline constexpr std::uint8_t mouse_enable = 0xf4;
+inline constexpr std::uint8_t mouse_disable = 0xf5;
+inline constexpr std::uint8_t mouse_defaults = 0xf6;
+inline constexpr std::uint8_t mouse_resend = 0xfe;
+inline constexpr std::uint8_t mouse_reset = 0xff;
+
+// ... and what it sends besides packets.
+inline constexpr std::uint8_t mouse_acknowledge = 0xfa;
+inline constexpr std::uint8_t mouse_self_test_passed = 0xaa;
+inline constexpr std::uint8_t mouse_refuse = 0xfe;
 
 } // namespace coldstart::i8042

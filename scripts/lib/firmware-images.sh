@@ -5,6 +5,7 @@
 # After that:
 #   IMAGES_DIR   the folder with
 #     seed.img      an MBR that says "Hello MBR" (tests/guests/boot/hello_mbr.asm)
+#     vbe.img       a boot sector that draws four lines in a graphics mode (tests/guests/boot/vbe.asm)
 #     blank.img     a disk without a boot signature
 #     grub-mbr.img  MBR, GRUB for BIOS in the gap behind it, an ext4 partition with kernel and initrd
 #     grub-esp.img  GPT, an EFI system partition with GRUB for UEFI, kernel and initrd
@@ -63,8 +64,8 @@ GRUB_MODULES=(normal linux echo search search_fs_file serial terminal configfile
 make_mbr_disk() {
     local tree=$1 disk=$2 mib=${3:-96} work=$2.work
     mkdir -p -- "$work"
-    mke2fs -q -t ext4 -O ^metadata_csum_seed,^orphan_file -d "$tree" "$work/root" "${mib}M" 2>/dev/null ||
-        mke2fs -q -t ext4 -d "$tree" "$work/root" "${mib}M"
+    mke2fs -q -t ext4 -O ^metadata_csum_seed,^orphan_file -d "$tree" "$work/root" "${mib}M" >/dev/null 2>&1 ||
+        mke2fs -q -t ext4 -d "$tree" "$work/root" "${mib}M" >/dev/null
     grub-mkimage -O i386-pc -p '(hd0,msdos1)/boot/grub' -o "$work/core" biosdisk ext2 "${GRUB_MODULES[@]}"
     truncate -s $((mib + 2))M -- "$disk"
     echo 'start=2048, type=83, bootable' | sfdisk -q "$disk"
@@ -99,7 +100,8 @@ build_firmware_images() {
     local tree=$3/tree
     guest_tree "$tree" "$1" "$2"
     nasm -f bin -o "$3/seed.img" "$COLDSTART_ROOT/tests/guests/boot/hello_mbr.asm"
-    truncate -s 1M -- "$3/seed.img" "$3/blank.img"
+    nasm -f bin -o "$3/vbe.img" "$COLDSTART_ROOT/tests/guests/boot/vbe.asm"
+    truncate -s 1M -- "$3/seed.img" "$3/vbe.img" "$3/blank.img"
     make_mbr_disk "$tree" "$3/grub-mbr.img"
     make_esp_disk "$tree" "$3/grub-esp.img"
     grub-mkrescue -o "$3/grub.iso" "$tree" >/dev/null 2>&1
@@ -108,7 +110,7 @@ build_firmware_images() {
 
 firmware_images() {
     local key
-    key=$(content_hash "$COLDSTART_ROOT/scripts/lib/firmware-images.sh" "$COLDSTART_ROOT/tests/guests/boot/hello_mbr.asm" "$1" "$2")
+    key=$(content_hash "$COLDSTART_ROOT/scripts/lib/firmware-images.sh" "$COLDSTART_ROOT"/tests/guests/boot/{hello_mbr,vbe}.asm "$1" "$2")
     cached "firmware-images-$key" build_firmware_images "$1" "$2"
     IMAGES_DIR=$CACHED
 }

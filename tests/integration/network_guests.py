@@ -216,7 +216,7 @@ def boot_by_http(env):
         expect(f"GET /{name} " in log, f"{name} was not asked for by HTTP", log)
 
 
-@test("user mode: passt gives an address and leads out",
+@test("user mode: passt gives an address, leads out, and brings connections in",
       needs=("linux", "ip", "passt"))
 def user_mode(env):
     own_network()
@@ -226,18 +226,46 @@ def user_mode(env):
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "file"), "w", encoding="ascii") as file:
         file.write("from the host's loopback\n")
+    # The servers in the guest: one answers, one speaks first.
     script = DHCP + f"""ip -4 addr show eth0
-wget -q -O - http://192.0.2.1:{HTTP_PORT}/file"""
+wget -q -O - http://192.0.2.1:{HTTP_PORT}/file
+dd if=/dev/urandom of=/data bs=1k count=300
+echo sum $(sha256sum </data)
+nc -l -p 80 -e cat &
+nc -l -p 81 -e cat /data &
+echo servers are up
+wait"""
     line = f"{QUIET} cs.modules=virtio_mmio,virtio_net"
-    with http_server(env, folder, "127.0.0.1"):
-        result = coldstart(env, "run", "--kernel", env.assets["KERNEL"], "--initrd",
-                           env.assets["INITRD"], "--cmdline",
-                           f"{line} cs.script={in_base64(script)}", "--net",
-                           "user,forward=tcp:8080:80", "--timeout", env.patience)
+    with http_server(env, folder, "127.0.0.1"), \
+            Running(env, "run", "--kernel", env.assets["KERNEL"], "--initrd", env.assets["INITRD"],
+                    "--cmdline", f"{line} cs.script={in_base64(script)}", "--net",
+                    "user,forward=tcp:8080:80,forward=tcp:8081:81", "--timeout",
+                    env.patience) as guest:
+        guest.wait_for("servers are up")
+        from_guest = talk("127.0.0.1", 8081, b"")
+        to_guest = os.urandom(300 * 1024)
+        expect(talk("192.0.2.2", 8080, to_guest) == to_guest, "the guest echoes something else")
+        result = guest.finish()
     expect_status(result, 0)
     expect_script_ran(result)
-    for words in ("inet 192.0.2.2", "from the host's loopback"):
+    for words in ("inet 192.0.2.2", "from the host's loopback",
+                  f"sum {hashlib.sha256(from_guest).hexdigest()}"):
         expect(words in result.out, f"no '{words}'", result)
+
+
+def talk(address, port, data):
+    """Says `data`, if there is any, and nothing more; what the server says until it ends."""
+    with socket.create_connection((address, port), timeout=60) as connection:
+        def say():
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+        speaker = threading.Thread(target=say if data else lambda: None)
+        speaker.start()
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+        speaker.join()
+    return received
 
 
 @test("networks that can't be had end the run with one line", needs="kvm")

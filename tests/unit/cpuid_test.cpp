@@ -141,3 +141,25 @@ TEST_CASE("CPUID on AMD: core count, extended APIC id, no SVM", "[cpuid]") {
     CHECK(leaf(table, 0xb, 1)->ebx == 4);
     CHECK(leaf(table, 0x15) == nullptr); // Intel's
 }
+
+TEST_CASE("CPUID names the host's processor where KVM names none", "[cpuid]") {
+    CpuName name{};
+    for (std::uint32_t i = 0; i < name.size(); ++i)
+        name[i] = 0x61616161 + i;
+    CpuidTable host = intel_host();
+    CHECK(leaf(make_cpuid(host, {.name = name}), 0x80000002) == nullptr); // no such leaves at all
+    host.push_back({0x80000000, 0, false, 0x80000001, 0, 0, 0});
+    CHECK(leaf(make_cpuid(host, {}), 0x80000002) == nullptr);
+    host.push_back({0x80000003, 0, false, 0, 0, 0, 0});
+    const CpuidTable named = make_cpuid(host, {.name = name});
+    CHECK(leaf(named, 0x80000000)->eax == 0x80000004);
+    REQUIRE(leaf(named, 0x80000004));
+    CHECK(leaf(named, 0x80000002)->eax == name[0]);
+    CHECK(leaf(named, 0x80000003)->ecx == name[6]);
+    CHECK(leaf(named, 0x80000004)->edx == name[11]);
+    CHECK(std::count_if(named.begin(), named.end(),
+                        [](const CpuidEntry& e) { return e.function == 0x80000003; }) == 1);
+
+    host.push_back({0x80000002, 0, false, 0x004d564b, 0, 0, 0}); // KVM's own is kept
+    CHECK(leaf(make_cpuid(host, {.name = name}), 0x80000002)->eax == 0x004d564b);
+}

@@ -101,8 +101,11 @@ std::string program(const TempFile& file, const std::string& script) {
 TEST_CASE("frames on a stream have their length before them", "[net]") {
     StreamBench bench;
     CHECK(bench.receive().empty());
+    CHECK(bench.backend.peer_has_read());
     CHECK(bench.send("frame one") == NetBackend::Sent::taken);
+    CHECK_FALSE(bench.backend.peer_has_read());
     CHECK(bench.peer_reads() == on_stream("frame one"));
+    CHECK(bench.backend.peer_has_read());
 
     const std::string two = on_stream("first") + on_stream("second");
     bench.peer_writes(two.substr(0, 3));
@@ -248,6 +251,11 @@ TEST_CASE("what keeps passt from starting is an Error that says so", "[net]") {
         options.forwards = {{false, 38471, 80}, {false, 38472, 22}, {true, 38473, 53}};
         CHECK_THROWS_WITH(start_passt(options),
                           Catch::Contains("--fd 3 -t 38471:80,38472:22 -u 38473:53"));
+        ::unlink(options.program.c_str());
+    }
+    SECTION("the host has no way out") {
+        options.program = program(file, "echo External interface not usable >&2; exit 1");
+        CHECK_THROWS_WITH(start_passt(options), Catch::Contains("a default route"));
         ::unlink(options.program.c_str());
     }
     SECTION("it says nothing") {

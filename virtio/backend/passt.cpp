@@ -143,6 +143,12 @@ std::string last_complaint(const std::string& text) {
     return last.empty() ? "it gave no reason" : printable(last, 200);
 }
 
+std::string_view remedy(const std::string& complaint) {
+    return complaint.find("xternal interface") != std::string::npos
+               ? "passt needs an interface with a default route on this host"
+               : "run passt by hand to see more";
+}
+
 } // namespace
 
 UniqueFd start_passt(const PasstOptions& options) {
@@ -165,7 +171,7 @@ UniqueFd start_passt(const PasstOptions& options) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         throw Error(cat("user-mode network: passt did not start: ", last_complaint(text)),
-                    "run passt by hand to see more");
+                    std::string(remedy(text)));
     return ours;
 }
 

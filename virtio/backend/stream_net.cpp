@@ -10,6 +10,8 @@
 #include <utility>
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace coldstart {
@@ -109,6 +111,13 @@ bool StreamNetBackend::send_rest() noexcept {
 void StreamNetBackend::flush() noexcept {
     if (link_up_ && !send_rest())
         watch_.set(POLLOUT, true);
+}
+
+bool StreamNetBackend::peer_has_read() const noexcept {
+    int unread_bytes = 0;
+    if (!link_up_ || ::ioctl(socket_.get(), SIOCOUTQ, &unread_bytes) != 0)
+        return true;
+    return unread_bytes == 0 && rest_begin_ == rest_end_;
 }
 
 NetBackend::Sent StreamNetBackend::send(std::span<iovec> frame) noexcept {

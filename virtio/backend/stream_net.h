@@ -27,6 +27,9 @@ class StreamNetBackend final : public NetBackend {
     Sent send(std::span<iovec> frame) noexcept override;
     void flush() noexcept override;
 
+    /// Whether the peer has read all that was sent; true when it is gone.
+    bool peer_has_read() const noexcept;
+
   private:
     bool take_frame(std::span<std::byte> frame, std::size_t& size) noexcept;
     bool fill() noexcept;

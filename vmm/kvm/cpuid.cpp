@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include <cpuid.h>
+
 namespace coldstart {
 namespace {
 
@@ -19,6 +21,8 @@ constexpr std::uint32_t ecx81_cmp_legacy = 1u << 1;
 constexpr std::uint32_t ecx81_svm = 1u << 2;
 constexpr std::uint32_t ecx81_perf_counters = 7u << 23; // core, NB, and bit 25 (reserved)
 constexpr std::uint32_t ecx81_perf_llc = 1u << 28;
+
+constexpr std::uint32_t first_name_leaf = 0x80000002, last_name_leaf = 0x80000004;
 
 constexpr std::uint32_t hypervisor_base = 0x40000000;
 constexpr std::uint32_t hypervisor_frequencies = 0x40000010;
@@ -113,6 +117,24 @@ void fix_amd_topology(CpuidEntry& leaf, const CpuidFacts& facts) noexcept {
     }
 }
 
+/// Firmware and systems show the name, and some choose work-arounds by it.
+void add_name(CpuidTable& table, const CpuName& name) {
+    for (const CpuidEntry& entry : table) {
+        const bool is_name = entry.function >= first_name_leaf && entry.function <= last_name_leaf;
+        if (is_name && (entry.eax | entry.ebx | entry.ecx | entry.edx) != 0)
+            return;
+    }
+    CpuidEntry* const extended = find(table, 0x80000000);
+    if (name == CpuName{} || extended == nullptr)
+        return;
+    extended->eax = std::max(extended->eax, last_name_leaf);
+    for (std::uint32_t leaf = first_name_leaf; leaf <= last_name_leaf; ++leaf) {
+        erase_leaf(table, leaf);
+        const std::size_t at = (leaf - first_name_leaf) * 4;
+        table.push_back({leaf, 0, false, name[at], name[at + 1], name[at + 2], name[at + 3]});
+    }
+}
+
 void add_frequencies(CpuidTable& table, const CpuidFacts& facts, bool amd) {
     erase_leaf(table, 0x15);
     erase_leaf(table, 0x16);
@@ -186,7 +208,20 @@ CpuidTable make_cpuid(const CpuidTable& supported, const CpuidFacts& facts) {
     erase_leaf(table, 0x8000000a);
     erase_leaf(table, 0x80000022);
     add_frequencies(table, facts, amd);
+    add_name(table, facts.name);
     return table;
+}
+
+CpuName host_cpu_name() noexcept {
+    CpuName name{};
+    const auto max_leaf = static_cast<std::uint32_t>(__get_cpuid_max(0x80000000, nullptr));
+    if (max_leaf < last_name_leaf)
+        return name;
+    for (std::uint32_t leaf = first_name_leaf; leaf <= last_name_leaf; ++leaf) {
+        std::uint32_t* const at = name.data() + (leaf - first_name_leaf) * 4;
+        __cpuid(leaf, at[0], at[1], at[2], at[3]);
+    }
+    return name;
 }
 
 } // namespace coldstart

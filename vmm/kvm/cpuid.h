@@ -4,11 +4,13 @@
 //
 // Given: topology (leaves 1, 4, 0xB, 0x1F, 0x80000008, 0x8000001D, 0x8000001E: one package,
 // one or two threads a core), x2APIC, TSC deadline timer, kvmclock as KVM has it, TSC and APIC timer frequency
-// (leaf 0x15 on Intel, 0x40000010 everywhere).
+// (leaf 0x15 on Intel, 0x40000010 everywhere), the processor's name (0x80000002 to 0x80000004), which
+// KVM leaves blank.
 // Withheld: VMX and SVM (no nested machines), the PMU, and everything KVM does not support.
 // Missing: choosing a CPU model; the guest sees the host's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +25,11 @@ struct CpuidEntry {
 
 using CpuidTable = std::vector<CpuidEntry>;
 
+/// EAX, EBX, ECX and EDX of the leaves 0x80000002 to 0x80000004: 48 characters.
+using CpuName = std::array<std::uint32_t, 12>;
+/// This host's; zeros if its processor has none.
+CpuName host_cpu_name() noexcept;
+
 /// Facts about the machine a vCPU's table is made for.
 struct CpuidFacts {
     std::uint32_t apic_id = 0;
@@ -31,6 +38,7 @@ struct CpuidFacts {
     std::uint32_t tsc_khz = 0;                   ///< 0: unknown, no frequency leaf is given
     std::uint32_t apic_timer_hz = 1'000'000'000; ///< KVM's LAPIC timer input
     bool tsc_deadline = false;                   ///< KVM_CAP_TSC_DEADLINE_TIMER
+    CpuName name = {};                           ///< of the processor, if KVM tells none
 };
 
 /// `supported` as KVM gave it, for the vCPU of `facts`. A pure function.

@@ -102,7 +102,8 @@ std::unique_ptr<Device> make_hpet(const BoardDevice& entry, const DeviceHost& ho
 }
 
 std::unique_ptr<Device> make_i8042(const BoardDevice& entry, const DeviceHost& host) {
-    return std::make_unique<I8042>(line(entry, host), host.power);
+    IrqLine* const mouse = host.lines.size() > 1 ? host.lines[1] : nullptr;
+    return std::make_unique<I8042>(line(entry, host), host.power, mouse);
 }
 
 std::unique_ptr<Device> make_i8042_reset(const BoardDevice&, const DeviceHost& host) {

@@ -1,6 +1,7 @@
 #include "vmm/machine/make_net.h"
 
 #include "api/command/device_names.h"
+#include "virtio/backend/handshake/handshake_backend.h"
 #include "virtio/backend/mmds/mmds_backend.h"
 #include "virtio/backend/passt.h"
 #include "virtio/backend/stream_net.h"
@@ -52,6 +53,20 @@ std::optional<std::uint32_t> parse_link_local(const std::string& text) {
 
 bool has_mmds(const VmConfig& config, std::size_t net) {
     return config.mmds && std::ranges::count(config.mmds->interfaces, net_name(config, net)) != 0;
+}
+
+/// Whether passt leads TCP connections of the host into the guest.
+bool brings_connections(const NetConfig& net) {
+    return net.kind == NetConfig::Kind::user &&
+           std::ranges::any_of(net.forwards, [](const PortForward& forward) {
+               return forward.protocol == PortForward::Protocol::tcp;
+           });
+}
+
+std::unique_ptr<NetBackend> with_handshakes(std::unique_ptr<NetBackend> network, Clock& clock) {
+    const auto* const passt = dynamic_cast<const StreamNetBackend*>(network.get());
+    return std::make_unique<HandshakeBackend>(
+        std::move(network), clock, [passt] { return passt == nullptr || passt->peer_has_read(); });
 }
 
 /// check_mmds() has looked at the configuration.
@@ -109,6 +124,8 @@ std::unique_ptr<VirtioDevice> make_virtio_net(const BoardDevice& entry, const De
                                    .transmit_limit = rate_limit_of(net.transmit_limiter)};
     auto backend =
         host.make_net ? host.make_net(net, host.reactor) : make_host_backend(net, host.reactor);
+    if (brings_connections(net))
+        backend = with_handshakes(std::move(backend), host.clock);
     if (has_mmds(host.config, entry.unit))
         backend = with_mmds(std::move(backend), host);
     return std::make_unique<VirtioNet>(std::move(backend), options);

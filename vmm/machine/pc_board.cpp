@@ -19,7 +19,7 @@ constexpr std::uint8_t last_virtio_slot = 30; // 31 is the chipset's own
 void add_legacy_devices(std::vector<BoardDevice>& board, const VmConfig& config,
                         const PcFacts& facts) {
     append(board, com1_devices(config));
-    board.push_back({.id = "i8042", .type = "i8042", .regions = {0x60, 0x64}, .gsis = {1}});
+    board.push_back({.id = "i8042", .type = "i8042", .regions = {0x60, 0x64}, .gsis = {1, 12}});
     board.push_back(
         {.id = "cmos",
          .type = "cmos",

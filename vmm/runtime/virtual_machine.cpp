@@ -175,6 +175,7 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
     const CpuidTable supported = kvm_.supported_cpuid();
     const auto msrs =
         watch_boot_ && entry_.mode == EntryMode::reset ? std::make_shared<MsrWatch>(*vm_) : nullptr;
+    const CpuName cpu_name = host_cpu_name();
     std::vector<std::unique_ptr<Vcpu>> vcpus;
     for (std::uint32_t index = 0; index < config_.cpus; ++index) {
         auto vcpu = std::make_unique<Vcpu>(*vm_, index);
@@ -182,7 +183,8 @@ std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
                                                .cpu_count = config_.cpus,
                                                .smt = config_.smt,
                                                .tsc_khz = vcpu->tsc_khz(),
-                                               .tsc_deadline = kvm_.has_tsc_deadline()}));
+                                               .tsc_deadline = kvm_.has_tsc_deadline(),
+                                               .name = cpu_name}));
         const bool no_firmware = boot_->wants_firmware_defaults();
         if (no_firmware)
             vcpu->set_firmware_msrs();

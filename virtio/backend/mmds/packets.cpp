@@ -166,7 +166,7 @@ std::size_t write_segment(std::span<std::byte> frame, const Sender& from, const 
     ip[0] = std::byte{0x45};
     store_be(ip, ip_total, static_cast<std::uint16_t>(ip.size()));
     store_be(ip, ip_fragment, dont_fragment);
-    ip[ip_ttl] = std::byte{1}; // it is never routed
+    ip[ip_ttl] = std::byte{from.hops};
     ip[ip_protocol] = std::byte{protocol_tcp};
     store_be(ip, ip_source, from.address);
     store_be(ip, ip_destination, to.address);

@@ -103,6 +103,7 @@ struct Sender {
     Mac mac{};
     std::uint32_t address = 0;
     std::uint16_t port = 0;
+    std::uint8_t hops = 1; ///< the packet's time to live; 1: it is never routed
 };
 /// A frame with the segment, all checksums in it; its size. There is room for everything.
 std::size_t write_segment(std::span<std::byte> frame, const Sender& from, const Peer& to,
