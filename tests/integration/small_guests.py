@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-from harness import (Running, coldstart, expect, expect_status, run_small, test)
+from harness import (ROOT, Running, Skip, coldstart, expect, expect_status, run_small, test)
 
 
 @test("a guest prints a line and powers off with status 0", needs="kvm")
@@ -237,6 +237,20 @@ def nothing_left(env):
     finally:
         os.chdir(before)
     expect(os.listdir(folder) == [], f"left behind: {os.listdir(folder)}")
+
+
+@test("an idle monitor takes at most 512 KiB, and a PSS of 3 MiB, beside its guest", needs=("kvm", "nasm", "ld"))
+def memory_beside_the_guest(env):
+    with open(env.binary, "rb") as file:
+        if b"/ld-linux" in file.read(4096):
+            raise Skip("this build is linked dynamically; the bound is the release build's")
+    bench = os.path.join(ROOT, "tests", "bench", "memory")
+    cases = ["coldstart", "api"]
+    answer = subprocess.run([bench, "--binary", env.binary, "--json", "-", *cases], capture_output=True, text=True)
+    expect(answer.returncode == 0, f"the measurement failed: {answer.stderr}")
+    for case, sums in json.loads(answer.stdout).items():
+        expect(sums["anonymous"] <= 512, f"{case}: {sums['anonymous']} KiB of anonymous memory")
+        expect(sums["pss"] <= 3072, f"{case}: a PSS of {sums['pss']} KiB")
 
 
 @test("doctor tells which KVM this is, as text and as JSON")
