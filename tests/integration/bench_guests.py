@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from harness import Running, Skip, coldstart, expect, expect_one_line, expect_status, test
+from harness import Running, coldstart, expect, expect_one_line, expect_status, test
 
 HELLO = "hello from ring 0"
 
@@ -171,14 +171,3 @@ def linux_bench(env):
         run = series["runs"][0]
         expect(list(run["phases_ns"])[:3] == ["setup", "load", "kernel"], f"other phases: {run}")
         expect(sum(run["phases_ns"].values()) == run["ready_ns"], f"phases do not fit: {run}")
-
-
-@test("bench: SeaBIOS as far as a boot sector that tells by a POST code", needs="kvm")
-def seabios_bench(env):
-    if "IMAGES" not in env.assets:
-        raise Skip("no firmware images among the guest assets")
-    result = bench(env, "--grub-bios", os.path.join(env.assets["IMAGES"], "seed.img"), "--modes",
-                   "seabios-grub", "--ready-code", "0x7c", "--runs", "1", "--warmup", "0",
-                   "--timeout", env.patience, timeout=3 * env.patience)
-    expect_status(result, 0)
-    expect(re.search(r"^seabios-grub +[\d.]+", result.out, re.MULTILINE), "no figures", result)
