@@ -89,6 +89,9 @@ TEST_CASE("bench: the readiness port and POST codes are known by coldstart's eve
     CHECK_FALSE(post.events(R"({"seq":4,"event":"post_code","code":166})"
                             "\n"));
     CHECK(post.events(code + "\n"));
+    // A number is meant whole: 6 is not the beginning of 66.
+    ReadyWatch shorter({ReadyCondition::Kind::post_code, "", 6});
+    CHECK_FALSE(shorter.events(code + "\n"));
     // What a guest writes can't look like an event of another kind.
     ReadyWatch faked({ReadyCondition::Kind::post_code, "", 66});
     CHECK_FALSE(
