@@ -139,9 +139,6 @@ void CacheFolder::write(const std::string& name, ByteView bytes) const {
         throw system_error(full_name, errno);
     try {
         write_all(file.get(), bytes, full_name);
-        // Otherwise a loss of power could leave the name and not the bytes.
-        if (::fdatasync(file.get()) != 0)
-            throw system_error(full_name, errno);
     } catch (const Error&) {
         remove(temporary);
         throw;

@@ -30,8 +30,8 @@ class CacheFolder {
     /// Where a link leads, one of ours; nothing otherwise.
     std::optional<std::string> read_link(const std::string& name) const;
 
-    /// Writes a file, or a link, in place of what has that name. On disk when it returns. Throws
-    /// Error.
+    /// Writes a file, or a link, in place of what has that name. Throws Error. The host brings it to
+    /// the disk in its own time: a loss of power before may leave a file of another size.
     void write(const std::string& name, ByteView bytes) const;
     void write_link(const std::string& name, const std::string& target) const;
 

@@ -79,15 +79,12 @@ std::optional<std::uint64_t> size_in(const std::string& name) noexcept {
 }
 
 void keep_on_disk(const std::string& folder_path, std::uint64_t limit_bytes,
-                  const std::optional<std::string>& link, const ImageBytes& payload,
-                  const ImageBytes& kernel, bool replace) {
+                  const std::string& link, const ImageBytes& kernel) {
     const CacheFolder folder(folder_path, true);
     const std::string name =
-        cat(kernel_prefix, sha256_hex(payload.view()), "-", kernel.size_bytes());
-    if (replace || !folder.open(name, kernel.size_bytes()))
-        folder.write(name, kernel.view());
-    if (link)
-        folder.write_link(*link, name);
+        cat(kernel_prefix, link.substr(link_prefix.size()), "-", kernel.size_bytes());
+    folder.write(name, kernel.view());
+    folder.write_link(link, name);
     folder.trim(limit_bytes);
 }
 
@@ -137,39 +134,30 @@ bool KernelCache::holds(const ImageBytes& image) const {
 
 KernelCache::Kernel KernelCache::unpacked(const ImageBytes& image, const ImageBytes& payload,
                                           const Unpack& unpack, const Check& check) {
-    bool damaged = false;
     if (auto kept = find(image, true)) {
         try {
             check(*kept);
             return {*std::move(kept), true};
         } catch (const Error& error) {
-            damaged = true;
             log_debug(cat("kernel cache ", folder_, ": ", error.what(), " (unpacked again)"));
         }
     }
     const auto before = identify(image);
-    // What is unpacked and what its name is made of must be one copy.
-    const ImageBytes packed = payload.in_host_memory();
-    const auto after = identify(image);
-    Kernel kernel{unpack(packed), false};
+    Kernel kernel{unpack(payload.in_host_memory()), false};
     check(kernel.bytes);
-    if (!before || !after)
-        return kernel; // in no file: it would not be found again
-    std::optional<std::string> link;
-    if (after->settled && before->link == after->link)
-        link = after->link;
-    keep(std::move(link), packed, kernel.bytes, damaged);
+    const auto after = identify(image);
+    // Not of what is in no file, or in one that changes: it would not be found again, or wrongly.
+    if (before && after && after->settled && before->link == after->link)
+        keep(after->link, kernel.bytes);
     return kernel;
 }
 
-void KernelCache::keep(std::optional<std::string> link, ImageBytes payload, ImageBytes kernel,
-                       bool replace) {
+void KernelCache::keep(std::string link, ImageBytes kernel) {
     wait();
-    auto work = [folder = folder_, limit = limit_bytes_, link = std::move(link),
-                 complaints = complaints_, payload = std::move(payload), kernel = std::move(kernel),
-                 replace] {
+    auto work = [folder = folder_, limit = limit_bytes_, complaints = complaints_,
+                 link = std::move(link), kernel = std::move(kernel)] {
         try {
-            keep_on_disk(folder, limit, link, payload, kernel, replace);
+            keep_on_disk(folder, limit, link, kernel);
         } catch (const std::exception& error) {
             log_line(complaints, cat(error.what(), " (the unpacked kernel is not kept)"));
         }

@@ -1,17 +1,18 @@
 // Kernels unpacked from bzImages, kept from one run to the next, so that a bzImage costs no
 // decompression the second time and starts like the vmlinux inside.
 //
-// Entries are addressed by content: a kernel's name is the SHA-256 of the packed payload and the
-// unpacked size. To find it without reading 10 MB, a link leads there from a name made of the
-// file's identity: device, inode, size, time of change of contents and of inode. Nobody but root
-// sets the latter, and no link is made for a file that changed so recently, or while it was read,
-// that a later change could carry the same times.
+// An entry is named by the identity of the file it came from: device, inode, size, time of change of
+// contents and of inode, and where in the file the bzImage is. Nobody but root sets the last time,
+// so that contents can't change under a name; nothing is kept of a file that changed so recently,
+// or while it was read, that a later change could carry the same times. The packed contents are not
+// hashed: SHA-256 of them takes longer than unpacking LZ4. A link of the identity's name leads to the
+// kernel, whose name tells its size as well.
 //
 // Nothing here stops a boot: what can't be found is unpacked, what can't be kept is not, and a
 // line of the log says why. Entries are trusted as the user's own files are (cache_folder.h); that they
 // hold what their names say is not checked again, apart from the size and that it is an ELF file.
 // Keeping happens on a thread of its own, while the guest runs already; the destructor waits for it.
-// Missing: kernels in FIT bundles and in files that are compressed as a whole are not kept.
+// Missing: copies of a file are kept once each; kernels in FIT bundles and in files that are compressed as a whole are not kept.
 // Threads: one; the folder may be used by many processes at once.
 #pragma once
 
@@ -66,7 +67,7 @@ class KernelCache {
 
   private:
     std::optional<ImageBytes> find(const ImageBytes& image, bool create_folder) const;
-    void keep(std::optional<std::string> link, ImageBytes payload, ImageBytes kernel, bool replace);
+    void keep(std::string link, ImageBytes kernel);
 
     std::string folder_;
     std::uint64_t limit_bytes_;

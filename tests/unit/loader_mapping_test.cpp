@@ -108,6 +108,7 @@ TEST_CASE("after a reset pristine pages are there again, zeroes behind them", "[
         guest.memory.fill(Gpa(0x200000), 0x30000, std::byte{0xee});
         guest.memory.release(Gpa(0x201000), 2 * page);
         const BootPlan plan = guest.load(path, initrd, method);
+        CHECK(guest.mapped_bytes() == (method == LoadMethod::map ? 9 * page : 0));
         fresh.load(path, initrd, LoadMethod::copy);
         for (const LoadedPart& part : plan.parts) {
             INFO(part.name);
