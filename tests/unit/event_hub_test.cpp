@@ -154,3 +154,32 @@ TEST_CASE("POST codes of many threads, while readers come and go", "[events][thr
         CHECK(count == each);
     loop.stop();
 }
+
+TEST_CASE("milestones are part of the timeline, by time, and followers hear only events",
+          "[events]") {
+    FakeReactor reactor;
+    TimelineRecorder recorder(0, TimelineRecorder::Extent::everything);
+    EventHub hub(reactor, 0, nullptr, &recorder);
+    recorder.record(Milestone::driver_ok, 1000, "disk.disk0");
+    recorder.record(Milestone::console_line, 2000, "not here");
+    hub.happened({EventKind::reset, 0, "by the guest"});
+    hub.post_code(0x42, 0);
+    hub.guest_ready("up");
+    Heard heard;
+    const auto handle = hub.follow(heard.listener());
+    reactor.run_until_idle();
+    CHECK(heard.lines.size() == 3);
+    const Json timeline = Json::parse(hub.timeline());
+    std::vector<std::string> names;
+    for (const Json& line : timeline)
+        names.push_back(line.at("event"));
+    CHECK(names ==
+          std::vector<std::string>{"process_start", "driver_ok", "reset", "post_code", "ready"});
+    CHECK(timeline[1] == Json{{"time_us", 1}, {"event", "driver_ok"}, {"device", "disk.disk0"}});
+    // A timeline file is made of the recorder alone.
+    const auto recorded = recorder.snapshot();
+    REQUIRE(recorded.size() == 6);
+    CHECK(recorded[3].what == Milestone::reset);
+    CHECK(recorded[4].number == 0x42);
+    CHECK(recorded[5].text == "up");
+}
