@@ -325,7 +325,7 @@ TEST_CASE("firmware and kernels: what goes together", "[cli]") {
     CHECK_THAT(refusal({"run", "--kernel", "k", "--smm", "on"}), StartsWith("--smm on: only the"));
     CHECK(run({"--firmware", "f"}).config.smm == SmmMode::automatic);
     CHECK(run({"--firmware", "f", "--smm", "on"}).config.smm == SmmMode::on);
-    CHECK(run({"--kernel", "k", "--smm", "off"}).config.smm == SmmMode::off);
+    CHECK(run({"--smm", "off"}).config.smm == SmmMode::off);
     const RunCommand command = run({"--firmware", "f", "--nvram", "n", "--nvram-template", "t"});
     CHECK(command.config.board == BoardKind::pc);
     CHECK(command.config.boot == BootMode::firmware);

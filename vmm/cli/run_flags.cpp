@@ -160,8 +160,8 @@ constexpr FlagSpec run_flags[] = {
      .value = "WHETHER",
      .kind = ValueKind::words,
      .words = "auto|on|off",
-     .help = "system management mode on board pc, which firmware with Secure Boot keeps its "
-             "variables in: auto, where this host's KVM has it, on or off (default: auto)",
+     .help = "system management mode on board pc: on, off, or auto, which is off in this release; "
+             "OVMF with Secure Boot does not run to its end with it yet (default: auto)",
      .store =
          [](CommandDraft& d, const FlagSpec&, Value v) {
              d.run.config.smm = v == "on"    ? SmmMode::on

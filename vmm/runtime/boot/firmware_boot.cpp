@@ -74,8 +74,11 @@ bool decide_smm(const VmConfig& config, const RomImage& firmware, const Kvm& kvm
     if (config.smm == SmmMode::on && !possible)
         throw Error("--smm on: this host's KVM has no system management mode",
                     "leave --smm out; 'coldstart doctor' tells more");
-    const bool wanted = possible && config.smm != SmmMode::off;
-    if (!wanted && is_uefi_with_smm(firmware.bytes()))
+    // Not by itself yet: OVMF built with SMM does not get through with it. An image that wants the
+    // mode where it could be had is told by what it does (MchFunction), which costs nothing.
+    const bool wanted = possible && config.smm == SmmMode::on;
+    const bool refused = !possible || config.smm == SmmMode::off;
+    if (refused && is_uefi_with_smm(firmware.bytes()))
         throw Error(cat(config.firmware_path, ": built to run in system management mode (SMM), ",
                         possible ? "and --smm off says there is none"
                                  : "which this host's KVM does not have"),
