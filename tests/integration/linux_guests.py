@@ -286,7 +286,6 @@ dd if=/dev/urandom of=/dev/vda bs=4k count=256 conv=fsync 2>/dev/null
 dd if=/dev/vda of=/dev/null bs=64k count=256 2>/dev/null
 sleep 0.3
 cat /proc/interrupts
-dmesg -l err,crit,alert,emerg
 echo cpus $(nproc)"""
     for irqchip in ("split", "kernel"):
         for cpus, extra, controller in ((2, "", "IO-APIC"), (1, "noapic", "XT-PIC")):
