@@ -38,11 +38,7 @@ std::string word_list(std::string_view words) {
     return list;
 }
 
-void check_word(std::string_view what, std::string_view words, std::string_view later_words,
-                std::string_view value) {
-    if (has_word(later_words, value))
-        throw UsageError(cat(what, ' ', value, ": not in this release yet"),
-                         "accepted: " + word_list(words));
+void check_word(std::string_view what, std::string_view words, std::string_view value) {
     if (!has_word(words, value))
         throw UsageError(cat(what, ' ', printable(value, 60), ": unknown value"),
                          "accepted: " + word_list(words));
@@ -101,13 +97,9 @@ class Parser {
     const FlagSpec& find_flag(std::string_view name) const {
         std::vector<std::string_view> names;
         for (const FlagSpec& flag : command_.flags) {
-            if (flag.name == name) {
-                if (flag.available == Available::later)
-                    throw UsageError(cat(name, ": not in this release yet"));
+            if (flag.name == name)
                 return flag;
-            }
-            if (flag.available == Available::now)
-                names.push_back(flag.name);
+            names.push_back(flag.name);
         }
         const auto nearest = nearest_name(name, names);
         throw UsageError(cat(printable(name, 60), ": unknown flag"),
@@ -136,7 +128,7 @@ class Parser {
             throw UsageError(cat(flag.name, ": value is empty"),
                              cat("write ", flag.name, ' ', flag.value));
         if (flag.kind == ValueKind::words)
-            check_word(flag.name, flag.words, flag.later_words, *value);
+            check_word(flag.name, flag.words, *value);
         return *value;
     }
 
@@ -154,7 +146,7 @@ class Parser {
         // `help` checks its topic itself.
         if (command_.operand_kind == ValueKind::words && !command_.operand_optional &&
             !operand_seen_)
-            check_word(command_.name, command_.operand_words, "", argument);
+            check_word(command_.name, command_.operand_words, argument);
         operand_seen_ = true;
         command_.store_operand(draft_, argument);
     }
@@ -179,8 +171,7 @@ class Parser {
     }
     std::vector<std::string_view> names;
     for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::now)
-            names.push_back(command.name);
+        names.push_back(command.name);
     }
     const auto nearest = nearest_name(name, names);
     throw UsageError(cat(printable(name, 60), ": unknown command"),
@@ -211,8 +202,6 @@ Command parse_command_line(Arguments arguments) {
         const CommandSpec* command = find_command(first == "--version" ? "version" : first);
         if (command == nullptr)
             refuse_command(first);
-        if (command->available == Available::later)
-            throw UsageError(cat(first, ": not in this release yet"));
         hint = cat("see 'coldstart ", command->name, " --help'");
         return parse_command(*command, arguments.subspan(1));
     } catch (const UsageError& error) {

@@ -2,7 +2,6 @@
 // flag, the value and what is accepted.
 //
 // The flags stand in flag_table.cpp, and from that one table come parsing, help and completion.
-// Missing: the commands and flags marked `later` there are recognised and refused.
 #pragma once
 
 #include "api/command/request.h"

@@ -17,22 +17,11 @@ std::string spaced(std::string_view words) {
     return list;
 }
 
-std::string available_commands() {
+std::string all_commands() {
     std::string list;
-    for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::now)
-            list += cat(list.empty() ? "" : " ", command.name);
-    }
+    for (const CommandSpec& command : command_table())
+        list += cat(list.empty() ? "" : " ", command.name);
     return list;
-}
-
-/// `visit(flag)` for each flag that works.
-template <typename Visitor>
-void for_each_flag(const CommandSpec& command, Visitor visit) {
-    for (const FlagSpec& flag : command.flags) {
-        if (flag.available == Available::now)
-            visit(flag);
-    }
 }
 
 /// The text inside single quotes of bash and zsh; `extra` are characters to put a '\' before.
@@ -101,7 +90,8 @@ std::string bash_values(const FlagSpec& flag) {
 /// After a command: its flags, and its operand.
 std::string bash_operand(const CommandSpec& command) {
     std::string flags = "--help";
-    for_each_flag(command, [&](const FlagSpec& flag) { flags += cat(' ', flag.name); });
+    for (const FlagSpec& flag : command.flags)
+        flags += cat(' ', flag.name);
     if (command.operand_kind == ValueKind::file)
         return cat("case \"$cur\" in -*) words='", flags, "' ;; *) files=1 ;; esac");
     if (!command.operand_words.empty())
@@ -112,13 +102,11 @@ std::string bash_operand(const CommandSpec& command) {
 std::string bash_script() {
     std::string out(bash_head);
     for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::later)
-            continue;
-        for_each_flag(command, [&](const FlagSpec& flag) {
+        for (const FlagSpec& flag : command.flags) {
             if (flag.kind != ValueKind::none)
                 out += cat("        '", command.name, ' ', flag.name, "') ", bash_values(flag),
                            " ;;\n");
-        });
+        }
     }
     // "--disk path=F" and "--serial file=F": what stands before '=' is a key, perhaps after others.
     out += "        'run path'|'run file'|'run socket'|'run '*,path|'run '*,rom) files=1 ;;\n"
@@ -126,10 +114,9 @@ std::string bash_script() {
            "        'run '*,format|'run format') words='raw' ;;\n"
            "        'run '*,cache|'run cache') words='writeback none unsafe' ;;\n";
     for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::now)
-            out += cat("        '", command.name, " '?*) ", bash_operand(command), " ;;\n");
+        out += cat("        '", command.name, " '?*) ", bash_operand(command), " ;;\n");
     }
-    out += cat("        *) words='", available_commands(), " --help --version' ;;\n");
+    out += cat("        *) words='", all_commands(), " --help --version' ;;\n");
     out += bash_tail;
     return out;
 }
@@ -161,8 +148,7 @@ std::string zsh_script() {
                       "    local -a commands\n"
                       "    commands=(\n";
     for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::now)
-            out += cat("        '", command.name, ':', quoted_inside(command.summary, ":"), "'\n");
+        out += cat("        '", command.name, ':', quoted_inside(command.summary, ":"), "'\n");
     }
     out += "    )\n"
            "    if (( CURRENT == 2 )); then\n"
@@ -174,15 +160,13 @@ std::string zsh_script() {
            "    (( CURRENT-- ))\n"
            "    case $command in\n";
     for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::later)
-            continue;
         out += cat("    ", command.name, ")\n        _arguments '--help[show help]'");
-        for_each_flag(command, [&](const FlagSpec& flag) {
+        for (const FlagSpec& flag : command.flags) {
             out +=
                 cat(" \\\n            '", flag.repeatable ? "*" : "", flag.name,
                     flag.kind == ValueKind::none ? "" : "=", '[', quoted_inside(flag.help, "[]:\\"),
                     ']', zsh_action(flag.kind, flag.words, flag.value), '\'');
-        });
+        }
         if (!command.operand.empty())
             out +=
                 cat(" \\\n            '1",
@@ -217,13 +201,11 @@ std::string fish_script() {
     std::string out = "# fish completion for coldstart, made by 'coldstart completion fish'\n"
                       "complete -c coldstart -f\n";
     for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::later)
-            continue;
         out += cat("complete -c coldstart -n __fish_use_subcommand -a ", command.name, " -d ",
                    fish_quoted(command.summary), '\n');
         const std::string within =
             cat("complete -c coldstart -n '__fish_seen_subcommand_from ", command.name, "' ");
-        for_each_flag(command, [&](const FlagSpec& flag) {
+        for (const FlagSpec& flag : command.flags) {
             out += cat(within, "-l ", flag.name.substr(2));
             if (flag.kind == ValueKind::file)
                 out += " -r -F";
@@ -232,7 +214,7 @@ std::string fish_script() {
             else if (flag.kind != ValueKind::none)
                 out += cat(" -x -a ", fish_quoted(spaced(flag.words)));
             out += cat(" -d ", fish_quoted(flag.help), '\n');
-        });
+        }
         if (command.operand_kind == ValueKind::file)
             out += cat(within, "-F\n");
         else if (!command.operand_words.empty())

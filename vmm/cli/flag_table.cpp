@@ -33,7 +33,7 @@ Command finish_inspect(CommandDraft& draft) {
 Command finish_help(CommandDraft& draft) {
     if (!draft.help.topic.empty()) {
         const CommandSpec* command = find_command(draft.help.topic);
-        if (command == nullptr || command->available == Available::later)
+        if (command == nullptr)
             throw UsageError(cat("help ", printable(draft.help.topic), ": no such command"));
     }
     return draft.help;

@@ -35,22 +35,17 @@ enum class ValueKind {
     text,  ///< anything else
 };
 
-/// `later`: in the contract, but its feature is not built; refused and absent from the help.
-enum class Available { now, later };
-
 struct FlagSpec {
     std::string_view group = {}; ///< heading in the help
     std::string_view name = {};  ///< with its dashes
     std::string_view value = {}; ///< how the help shows the value; empty: none
     ValueKind kind = ValueKind::none;
-    std::string_view words = {};       ///< separated by '|'
-    std::string_view later_words = {}; ///< in the contract, not in this release
+    std::string_view words = {}; ///< separated by '|'
     std::string_view help = {};
     bool repeatable = false;
     bool early = false; ///< stored before the others, wherever it stands: they change what it sets
     /// Checks and stores one value (empty for ValueKind::none); throws UsageError.
     void (*store)(CommandDraft&, const FlagSpec&, std::string_view) = nullptr;
-    Available available = Available::now;
 };
 
 /// One of the words that the operand may be, for the help.
@@ -74,7 +69,6 @@ struct CommandSpec {
     void (*store_operand)(CommandDraft&, std::string_view) = nullptr;
     /// Checks what spans several flags; throws UsageError.
     Command (*finish)(CommandDraft&) = nullptr;
-    Available available = Available::now;
 };
 
 /// Those whose flags fill files of their own.

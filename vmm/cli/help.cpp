@@ -53,8 +53,6 @@ void append_entry(std::string& out, std::string_view name, std::string_view text
 void append_flags(std::string& out, const CommandSpec& command) {
     std::string_view group;
     for (const FlagSpec& flag : command.flags) {
-        if (flag.available == Available::later)
-            continue;
         if (flag.group != group) {
             group = flag.group;
             out += cat('\n', group, ":\n");
@@ -97,8 +95,7 @@ std::string overview() {
                       "\n"
                       "Commands:\n";
     for (const CommandSpec& command : command_table()) {
-        if (command.available == Available::now)
-            append_entry(out, command.name, command.summary);
+        append_entry(out, command.name, command.summary);
     }
     out += "\n"
            "Examples:\n"
