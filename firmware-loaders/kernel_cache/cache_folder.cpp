@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <vector>
@@ -23,6 +24,8 @@ constexpr std::string_view temporary_prefix = ".new-";
 constexpr time_t abandoned_s = 3600;
 /// Links are small, but each file that was ever booted may have one.
 constexpr std::size_t max_links = 256;
+/// Zeroes of this size are left out of a file; file systems have no larger blocks.
+constexpr std::size_t hole_bytes = 65536;
 
 bool only_ours(const struct stat& status) noexcept {
     return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
@@ -65,15 +68,37 @@ std::vector<Entry> entries_of(int folder) {
     return entries;
 }
 
-void write_all(int fd, ByteView bytes, const std::string& name) {
+void write_all(int fd, std::uint64_t offset, ByteView bytes, const std::string& name) {
     while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        const ssize_t written =
+            ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             throw system_error(name, errno);
+        offset += static_cast<std::uint64_t>(written);
         bytes = bytes.subspan(static_cast<std::size_t>(written));
     }
+}
+
+bool all_zero(ByteView bytes) noexcept {
+    return bytes[0] == std::byte{0} &&
+           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+/// With holes in the place of zeroes: two fifths of Debian's kernel, which then need no reading.
+void write_sparsely(int fd, ByteView bytes, const std::string& name) {
+    if (::ftruncate(fd, static_cast<off_t>(bytes.size())) != 0)
+        throw system_error(name, errno);
+    std::uint64_t written = 0;
+    for (std::uint64_t at = 0; at < bytes.size(); at += hole_bytes) {
+        const ByteView block = bytes.subspan(at).first(std::min(hole_bytes, bytes.size() - at));
+        if (!all_zero(block))
+            continue;
+        write_all(fd, written, bytes.subspan(written, at - written), name);
+        written = at + block.size();
+    }
+    write_all(fd, written, bytes.subspan(written), name);
 }
 
 } // namespace
@@ -138,7 +163,7 @@ void CacheFolder::write(const std::string& name, ByteView bytes) const {
     if (!file)
         throw system_error(full_name, errno);
     try {
-        write_all(file.get(), bytes, full_name);
+        write_sparsely(file.get(), bytes, full_name);
     } catch (const Error&) {
         remove(temporary);
         throw;

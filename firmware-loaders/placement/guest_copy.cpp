@@ -4,12 +4,13 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 
-#include <cstring>
-
 #include <sys/stat.h>
 
 namespace coldstart {
 namespace {
+
+/// The pages that guest memory is made of where the host has such.
+constexpr std::uint64_t large_page_bytes = 2 * MiB;
 
 /// A piece of the part: so many bytes are before it, so many it has.
 struct Piece {
@@ -41,6 +42,38 @@ Piece map_pages(const GuestMemory& memory, const ImageBytes& image, const GuestP
     return pages;
 }
 
+/// Zeroes. Whole large pages are given back instead of written, which costs nothing while nobody
+/// has touched them; of smaller ones that would leave a large page in pieces.
+void clear(const GuestMemory& memory, Gpa start, std::uint64_t size_bytes) {
+    const std::uint64_t first = align_up(start.value, large_page_bytes);
+    const std::uint64_t end = align_down(start.value + size_bytes, large_page_bytes);
+    const std::uint64_t whole = first < end ? end - first : 0;
+    if (whole == 0 || memory.release(Gpa(first), whole) != whole) {
+        memory.fill(start, size_bytes, std::byte{0});
+        return;
+    }
+    memory.fill(start, first - start.value, std::byte{0});
+    memory.fill(Gpa(end), start.value + size_bytes - end, std::byte{0});
+}
+
+/// Reads the piece; large pages for which the file has a hole are cleared.
+void copy(const GuestMemory& memory, const ImageBytes& image, const GuestPart& part, Piece piece) {
+    const std::uint64_t end = piece.before + piece.size_bytes;
+    std::uint64_t unread = piece.before;
+    const auto read_up_to = [&](std::uint64_t stop) {
+        image.read(part.offset + unread, memory.range(part.target + unread, stop - unread));
+    };
+    std::uint64_t at = align_up(part.target.value + unread, large_page_bytes) - part.target.value;
+    for (; at < end && end - at >= large_page_bytes; at += large_page_bytes) {
+        if (!image.is_hole(part.offset + at, large_page_bytes))
+            continue;
+        read_up_to(at);
+        unread = at + large_page_bytes;
+        clear(memory, part.target + at, large_page_bytes);
+    }
+    read_up_to(end);
+}
+
 } // namespace
 
 void load_part(const GuestMemory& memory, const ImageBytes& image, const GuestPart& part,
@@ -51,13 +84,9 @@ void load_part(const GuestMemory& memory, const ImageBytes& image, const GuestPa
                         " do not lie in guest RAM"));
     const Piece mapped = method == LoadMethod::map ? map_pages(memory, image, part) : Piece{};
     const std::uint64_t behind = mapped.before + mapped.size_bytes;
-    image.read(part.offset, range.first(static_cast<std::size_t>(mapped.before)));
-    image.read(part.offset + behind,
-               range.subspan(static_cast<std::size_t>(behind),
-                             static_cast<std::size_t>(part.file_bytes - behind)));
-    const auto rest = range.subspan(static_cast<std::size_t>(part.file_bytes));
-    if (!rest.empty())
-        std::memset(rest.data(), 0, rest.size());
+    copy(memory, image, part, {0, mapped.before});
+    copy(memory, image, part, {behind, part.file_bytes - behind});
+    clear(memory, part.target + part.file_bytes, part.memory_bytes - part.file_bytes);
 }
 
 } // namespace coldstart

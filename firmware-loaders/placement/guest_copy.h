@@ -23,7 +23,8 @@ struct GuestPart {
 
 /// Puts the part there; the caller has claimed the target. With LoadMethod::map the whole pages
 /// inside are the file's, where file and target lie alike in their pages and the host can; the rest
-/// is copied. Throws Error when the image ends early.
+/// is copied. Of 2 MiB of guest memory that a hole of the file stands for, or that lie behind the
+/// file's bytes, none is touched. Throws Error when the image ends early.
 void load_part(const GuestMemory& memory, const ImageBytes& image, const GuestPart& part,
                LoadMethod method);
 

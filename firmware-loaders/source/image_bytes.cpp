@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace coldstart {
 namespace {
@@ -107,6 +108,17 @@ void ImageBytes::read(std::uint64_t offset, std::span<std::byte> out) const {
         std::memcpy(out.data(), memory_->view().data() + offset_ + offset, out.size());
     else
         pread_all(file_->get(), offset_ + offset, out, name_);
+}
+
+bool ImageBytes::is_hole(std::uint64_t offset, std::uint64_t size_bytes) const noexcept {
+    if (file_ == nullptr || !range_inside(offset, size_bytes, size_))
+        return false;
+    // Nothing that reads the file goes by its position.
+    const off_t start = static_cast<off_t>(offset_ + offset);
+    const off_t data = ::lseek(file_->get(), start, SEEK_DATA);
+    if (data < 0) // ENXIO: no data from there on, or the file was cut short, which reading tells
+        return false;
+    return static_cast<std::uint64_t>(data - start) >= size_bytes;
 }
 
 std::vector<std::byte> ImageBytes::copy(std::uint64_t offset, std::uint64_t size_bytes) const {

@@ -44,6 +44,10 @@ class ImageBytes {
     /// Fills `out` from `offset` on; throws Error when the image ends before.
     void read(std::uint64_t offset, std::span<std::byte> out) const;
 
+    /// Whether these bytes are known to be zeroes without a look at them, being a hole of a sparse
+    /// file. False when that is not known, or they are not all inside.
+    bool is_hole(std::uint64_t offset, std::uint64_t size_bytes) const noexcept;
+
     std::vector<std::byte> copy(std::uint64_t offset, std::uint64_t size_bytes) const;
 
     /// Up to `max_bytes` from the start, for telling formats apart.
