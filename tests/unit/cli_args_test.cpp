@@ -357,7 +357,8 @@ TEST_CASE("the other commands", "[cli]") {
 }
 
 TEST_CASE("help fits 80 columns and shows what works and nothing else", "[cli]") {
-    for (const char* topic : {"", "run", "inspect", "doctor", "completion", "help", "version"}) {
+    for (const char* topic : {"", "run", "serve", "ctl", "bench", "firecracker", "inspect",
+                              "doctor", "completion", "help", "version"}) {
         std::istringstream lines(help_text(topic));
         for (std::string line; std::getline(lines, line);) {
             INFO(line);
