@@ -44,6 +44,8 @@ MchFunction::MchFunction(Device& bridge, RegionPlacer& placer, ShadowMemory& sha
     define(cfg_esmramc, 1, esmramc_power_on, esmramc_writable);
     define(cfg_tom, 2, 0, 0x01ff);
     define(cfg_touud, 2, 0, 0xffff);
+    for (const unsigned base : {cfg_gbsm, cfg_bgsm, cfg_tsegmb})
+        define(base, 4, 0, stolen_base_writable);
     define(cfg_tolud, 2, 0, 0xfff0);
     smram_ = smram_power_on;
     esmramc_ = esmramc_power_on;

@@ -18,7 +18,8 @@
 // something else stands leave it nowhere.
 //
 // Missing: MCHBAR, DMIBAR, EPBAR (read as disabled), the graphics functions, CAPID0, memory
-// remapping (TOM, TOUUD, TOLUD are kept, without effect), 8- and 16-bit accesses to CONFIG_ADDRESS.
+// remapping (TOM, TOUUD, TOLUD are kept, without effect), 8- and 16-bit accesses to CONFIG_ADDRESS,
+// stolen memory (GBSM, BGSM and TSEGMB are kept, without effect; smram.h says where TSEG stands).
 // Threads: any; configuration space has its own lock, the shadow memory another.
 #pragma once
 

@@ -7,6 +7,9 @@
 // dropped, and no device reaches them by DMA. With G_SMRAME clear there is neither.
 // Where the machine has no system management mode nothing is ever shown or hidden.
 //
+// TSEG stands at the end of low RAM whatever TSEGMB says, as QEMU's does; but TSEGMB keeps what
+// firmware writes, as OVMF reads there later where its TSEG is.
+//
 // Missing: H_SMRAME's high SMRAM, D_CLS (kept, without effect), TSEG with less than least_low_ram.
 // Threads: apply() one at a time. A leaf but for the mapper, which is one, too.
 #pragma once

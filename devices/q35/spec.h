@@ -44,6 +44,9 @@ inline constexpr unsigned cfg_smram = 0x9d;           // RW, see q35_mch.h
 inline constexpr unsigned cfg_esmramc = 0x9e;         // RW
 inline constexpr unsigned cfg_tom = 0xa0;             // RW, 16 bits: kept, without effect
 inline constexpr unsigned cfg_touud = 0xa2;           // RW, 16 bits: kept, without effect
+inline constexpr unsigned cfg_gbsm = 0xa4;            // RW, 32 bits: kept, without effect
+inline constexpr unsigned cfg_bgsm = 0xa8;            // RW, 32 bits: kept, without effect
+inline constexpr unsigned cfg_tsegmb = 0xac;          // RW, 32 bits: kept, see smram.h
 inline constexpr unsigned cfg_tolud = 0xb0;           // RW, 16 bits: kept, without effect
 
 inline constexpr std::uint16_t ggc_no_graphics = 0x0002; // IVD
@@ -76,5 +79,7 @@ inline constexpr unsigned esmramc_power_on = 0x38; // the cache bits, RO
 inline constexpr unsigned esmramc_tseg_enable = 0x01;
 inline constexpr unsigned esmramc_tseg_size_shift = 1; // 0: 1 MiB, 1: 2, 2: 8, 3: as 0x50 says
 inline constexpr unsigned ext_tseg_mbytes = 16;
+
+inline constexpr std::uint32_t stolen_base_writable = 0xfff00000; // GBSM, BGSM, TSEGMB: 1 MiB steps
 
 } // namespace coldstart::q35

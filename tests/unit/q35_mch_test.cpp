@@ -198,6 +198,18 @@ TEST_CASE("q35: a reset brings the ROM back and takes ECAM away", "[q35]") {
     CHECK(mch.config(cfg_smram, 1) == (smram_open | smram_power_on));
 }
 
+TEST_CASE("q35: firmware finds the bases of TSEG and stolen memory as it left them", "[q35]") {
+    Mch mch;
+    for (const unsigned base : {cfg_gbsm, cfg_bgsm, cfg_tsegmb}) {
+        CAPTURE(base);
+        CHECK(mch.config(base, 4) == 0);
+        mch.configure(base, 4, 0x1f0fffff);
+        CHECK(mch.config(base, 4) == 0x1f000000);
+    }
+    mch.mch.reset();
+    CHECK(mch.config(cfg_tsegmb, 4) == 0);
+}
+
 TEST_CASE("q35: PCIEXBAR places ECAM, whose length it knows", "[q35]") {
     Mch mch;
     CHECK_FALSE(mch.placer.where(mch.mch, region_ecam));
