@@ -54,8 +54,8 @@ struct MappedGuest {
 std::size_t resident_pages(std::span<std::byte> memory) {
     std::vector<unsigned char> there(memory.size() / page);
     REQUIRE(::mincore(memory.data(), memory.size(), there.data()) == 0);
-    return static_cast<std::size_t>(std::count_if(there.begin(), there.end(),
-                                                  [](unsigned char is) { return (is & 1) != 0; }));
+    return static_cast<std::size_t>(
+        std::count_if(there.begin(), there.end(), [](unsigned char is) { return (is & 1) != 0; }));
 }
 
 /// Segments of more than a page, with edges that are none and a bss.
