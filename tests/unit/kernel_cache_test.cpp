@@ -95,6 +95,23 @@ TEST_CASE("a kernel is unpacked once and kept for other runs", "[loaders]") {
     CHECK((status.st_mode & 0222) == 0);
 }
 
+TEST_CASE("zeroes of a kept kernel are holes of its file", "[loaders]") {
+    Fixture f;
+    Bytes half(512 * 1024);
+    std::copy_n(pattern(100).begin(), 100, half.begin() + 1000);
+    std::copy_n(pattern(100).begin(), 100, half.begin() + 300'000);
+    const ImageBytes image = f.file("a", half);
+    KernelCache cache(f.path);
+    const Bytes unpacked = all(f.run(cache, image).bytes);
+    cache.wait();
+    CHECK(all(f.run(cache, image).bytes) == unpacked);
+    CHECK(f.unpackings == 1);
+    struct stat status {};
+    REQUIRE(::stat(f.kept("kernel-").at(0).c_str(), &status) == 0);
+    CHECK(status.st_size == 1024 * 1024);
+    CHECK(status.st_blocks * 512 <= 4 * 65536);
+}
+
 TEST_CASE("each file has its own entry, and a changed one a new one", "[loaders]") {
     Fixture f;
     KernelCache cache(f.path);

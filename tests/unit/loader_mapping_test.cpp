@@ -4,11 +4,15 @@
 #include "tests/unit/loader_images.h"
 #include "vmm/runtime/guest_ram.h"
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <thread>
+
+#include <sys/mman.h>
 
 using namespace coldstart;
 using namespace coldstart::images;
@@ -46,6 +50,13 @@ struct MappedGuest {
         return sum;
     }
 };
+
+std::size_t resident_pages(std::span<std::byte> memory) {
+    std::vector<unsigned char> there(memory.size() / page);
+    REQUIRE(::mincore(memory.data(), memory.size(), there.data()) == 0);
+    return static_cast<std::size_t>(
+        std::count_if(there.begin(), there.end(), [](unsigned char is) { return (is & 1) != 0; }));
+}
 
 /// Segments of more than a page, with edges that are none and a bss.
 ElfBuilder large_vmlinux(bool aligned) {
@@ -129,6 +140,48 @@ TEST_CASE("a file that becomes shorter while it is loaded is refused, not mapped
         CHECK_THROWS_WITH(
             load_part(guest.memory, image, {Gpa(0x1000), 0, 4 * page, 4 * page}, method),
             Contains("initrd") && Contains("became shorter"));
+}
+
+TEST_CASE("holes of a file are zeroes in the guest, and cost it no memory", "[loaders]") {
+    TempFolder folder;
+    const std::string path = folder.write("kernel", pattern(100));
+    std::filesystem::resize_file(path, 5 * MiB - 100);
+    {
+        std::ofstream file(path, std::ios::app | std::ios::binary);
+        const Bytes end = pattern(100);
+        file.write(reinterpret_cast<const char*>(end.data()), 100);
+    }
+    const ImageBytes image = ImageBytes::open(path, "kernel", "--kernel");
+    if (!image.is_hole(1 * MiB, 2 * MiB)) {
+        WARN("no holes in files of " << folder.path() << ": not tested");
+        return;
+    }
+    CHECK_FALSE(image.is_hole(0, 1 * MiB));
+    CHECK_FALSE(image.is_hole(4 * MiB, 1 * MiB));
+    CHECK_FALSE(image.is_hole(1 * MiB, 8 * MiB)); // longer than the file
+    const Bytes dense = image.copy(0, image.size_bytes());
+
+    const auto load = [&](const GuestMemory& memory) {
+        load_part(memory, image, {Gpa(1 * MiB), 0, 5 * MiB, 9 * MiB - 50}, LoadMethod::copy);
+    };
+    const auto is_right = [&](const GuestMemory& memory) {
+        const auto loaded = memory.range(Gpa(1 * MiB), 9 * MiB - 50);
+        return std::memcmp(loaded.data(), dense.data(), dense.size()) == 0 &&
+               std::all_of(loaded.begin() + 5 * MiB, loaded.end(),
+                           [](std::byte byte) { return byte == std::byte{0}; });
+    };
+    const GuestMemory fresh = map_guest_ram(std::array{Range{Gpa(0), 10 * MiB}});
+    load(fresh);
+    CHECK(resident_pages(fresh.range(Gpa(2 * MiB), 2 * MiB)) == 0); // the hole
+    CHECK(resident_pages(fresh.range(Gpa(6 * MiB), 2 * MiB)) == 0); // behind the file's bytes
+    CHECK(is_right(fresh));
+    for (const GuestMemory& used : {fresh, GuestMemory::on_heap(10 * MiB)}) {
+        used.fill(Gpa(0), 10 * MiB, std::byte{0xee});
+        load(used);
+        CHECK(is_right(used));
+        CHECK(used.load<std::uint8_t>(Gpa(1 * MiB - 1)) == 0xee);
+        CHECK(used.load<std::uint8_t>(Gpa(10 * MiB - 50)) == 0xee);
+    }
 }
 
 TEST_CASE("memory that can't show files gets copies", "[loaders]") {
