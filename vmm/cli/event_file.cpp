@@ -1,6 +1,7 @@
 #include "vmm/cli/event_file.h"
 
 #include "vmm/base/error.h"
+#include "vmm/base/log.h"
 #include "vmm/base/text.h"
 #include "vmm/runtime/control/machine_controller.h"
 
@@ -12,11 +13,19 @@
 namespace coldstart {
 namespace {
 
-/// One write for a line, so that it is in a FIFO whole or not at all.
-bool write_line(int fd, std::string_view line) noexcept {
+/// One write for a line, so that it is in a FIFO whole or not at all. False: no more is wanted.
+bool write_line(int fd, const std::string& path, std::string_view line) {
     char end = '\n';
     const iovec parts[] = {{const_cast<char*>(line.data()), line.size()}, {&end, 1}};
-    return ::writev(fd, parts, 2) >= 0 || errno == EAGAIN || errno == EINTR;
+    if (::writev(fd, parts, 2) >= 0 || errno == EAGAIN || errno == EINTR)
+        return true;
+    const int error_number = errno;
+    // A FIFO's reader may leave when it likes.
+    if (error_number != EPIPE)
+        log_error(system_error("--events " + printable(path), error_number,
+                               "make room for it; this event and later ones are not in it")
+                      .what());
+    return false;
 }
 
 } // namespace
@@ -29,7 +38,7 @@ EventFile::EventFile(const std::string& path, MachineController& machine)
                            errno == ENXIO ? "start who reads the FIFO first"
                                           : "give a path that can be written");
     subscription_ = machine.follow_events(
-        [fd = file_.get()](std::string_view line) { return write_line(fd, line); });
+        [fd = file_.get(), path](std::string_view line) { return write_line(fd, path, line); });
 }
 
 } // namespace coldstart

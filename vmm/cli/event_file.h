@@ -1,6 +1,7 @@
 // --events FILE: each event of a machine as the control socket has it (docs/api.md), a line of JSON
 // as soon as it has happened.
-// A FIFO whose reader does not keep up loses events rather than hold the machine up.
+// A FIFO whose reader does not keep up loses events rather than hold the machine up. When
+// a line can't be written for another reason that is said once, in the log, and no more are tried.
 // Threads: construction and destruction on the control thread; lines are written by the host loop.
 #pragma once
 
