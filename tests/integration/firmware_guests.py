@@ -287,8 +287,8 @@ def seabios_grub(env):
     expect_debian(result, env, "cpus 2", "GRUB speaks", "block vda 200704", "acpi MCFG")
     expect("efi yes" not in result.out, "it thinks it is UEFI", result)
     check_timeline(timeline, ["setup", "load", "firmware", "bootloader", "kernel", "init"],
-                   ["first_run", "pci_scan_end", "first_disk_read", "kernel_entry", "driver_ok",
-                    "init", "exited"], "firmware")
+                   ["first_run", "pci_scan_end", "first_disk_read", "kernel_entry", "init",
+                    "driver_ok", "exited"], "firmware")
     result = seabios(env, "--disk", disk(env, "grub-mbr.img") + ",bus=sata", "--memory", "3G",
                      "--vga", "std")
     expect_debian(result, env, "cpus 1", "0x1234 0x1111 0x030000", "0x8086 0x2922 0x010601")
@@ -320,7 +320,7 @@ def ovmf_grub(env):
         expect_debian(result, env, "efi yes", f"cpus {cpus}", "GRUB speaks")
         check_timeline(timeline, ["setup", "load", "firmware", "bootloader", "kernel", "init"],
                        ["first_run", "pci_scan_end", "driver_ok", "first_disk_read",
-                        "driver_reset", "efi_handover", "kernel_entry", "driver_ok", "init",
+                        "driver_reset", "efi_handover", "kernel_entry", "init", "driver_ok",
                         "exited"], "firmware")
     with open(store, "rb") as kept, open(asset(env, "OVMF_VARS"), "rb") as template:
         expect(kept.read() != template.read(), "no variable was written")
