@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from harness import Running, coldstart, expect, expect_one_line, expect_status, test
+from harness import Running, coldstart, expect, expect_one_line, expect_status, run_small, test
 
 HELLO = "hello from ring 0"
 
@@ -157,6 +157,30 @@ def event_file(env):
     result = coldstart(env, "run", "--kernel", env.guest("hello"), "--events", fifo)
     expect_status(result, 1)
     expect_one_line(result, "--events", "reads the FIFO")
+    result = coldstart(env, "run", "--kernel", env.guest("hello"), "--events", "/dev/full")
+    expect_status(result, 0)
+    lines = result.err.splitlines()
+    expect(len(lines) == 1 and "--events /dev/full: No space left on device" in lines[0],
+           "a lost event is not told of once", result)
+
+
+@test("bench timeline: two runs in one table and one page", needs="kvm")
+def two_timelines(env):
+    files, page = [env.path("a.json"), env.path("b.json")], env.path("both.html")
+    for file, guest in zip(files, ("hello", "timer_irq")):
+        expect_status(run_small(env, guest, "--timeline", file), 0)
+    result = coldstart(env, "bench", "timeline", *files, "--html", page)
+    expect_status(result, 0)
+    rows = [line.split() for line in result.out.splitlines()]
+    expect(rows[0] == ["ms", "A", "B", "B", "-", "A"], "another heading", result)
+    expect([row[0] for row in rows[1:4]] == ["setup", "load", "kernel"], "other phases", result)
+    expect(rows[-1][0] == "all" and len(rows[-1]) == 4, "no sum", result)
+    with open(page, encoding="utf-8") as file:
+        data = json.loads(re.search(r'id="data">(.*?)</script>', file.read(), re.DOTALL).group(1))
+    expect(data == [read_json(file) for file in files], "the page has other runs")
+    bad = coldstart(env, "bench", "timeline", env.guest("hello"))
+    expect_status(bad, 1)
+    expect_one_line(bad, "hello.elf", "not a timeline", "run --timeline")
 
 
 @test("bench: Debian's kernel by two modes, with phases", needs="linux")

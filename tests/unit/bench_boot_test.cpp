@@ -201,7 +201,7 @@ TEST_CASE("bench: wrong usage is one line that says what is accepted") {
         return refusal(more);
     };
     CHECK_THAT(refusal({"bench"}), Contains("VERB"));
-    CHECK_THAT(refusal({"bench", "walk"}), Contains("accepted: boot, compare"));
+    CHECK_THAT(refusal({"bench", "walk"}), Contains("accepted: boot, compare, timeline"));
     CHECK_THAT(refusal({"bench", "boot"}), Contains("nothing to boot"));
     CHECK_THAT(boot({"more"}), Contains("unexpected argument 'more'"));
     CHECK_THAT(boot({"--modes", "pvh,uefi"}), Contains("uefi: no such mode"));
@@ -212,4 +212,7 @@ TEST_CASE("bench: wrong usage is one line that says what is accepted") {
     CHECK_THAT(boot({"--ready", "x", "--ready-code", "1"}), Contains("leave one of the two out"));
     CHECK_THAT(refusal({"bench", "compare", "a"}), Contains("1 files, not two"));
     CHECK_THAT(refusal({"bench", "compare", "a", "b", "--html", "c"}), Contains("--json"));
+    CHECK_THAT(refusal({"bench", "timeline"}), Contains("0 files, not one or two"));
+    CHECK_THAT(refusal({"bench", "timeline", "a", "b", "c"}), Contains("3 files"));
+    CHECK_THAT(refusal({"bench", "timeline", "a", "--json", "c"}), Contains("--html"));
 }

@@ -1,40 +1,23 @@
 #include "vmm/cli/bench/bench.h"
 
-#include "vmm/base/error.h"
-#include "vmm/base/text.h"
 #include "vmm/cli/bench/boot_bench.h"
 #include "vmm/cli/bench/compare.h"
+#include "vmm/cli/bench/input_file.h"
 #include "vmm/cli/bench/output_file.h"
 #include "vmm/cli/bench/report_json.h"
+#include "vmm/cli/bench/timeline_verb.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 namespace coldstart {
 namespace {
 
-constexpr std::uintmax_t max_report_bytes = 256 * MiB;
 constexpr int something_is_slower = 5;
 
 BootReport read_report(const std::string& path) {
-    std::error_code error;
-    const std::uintmax_t size_bytes = std::filesystem::file_size(path, error);
-    if (error)
-        throw system_error(printable(path), error.value(),
-                           "give a file that 'coldstart bench boot --json' wrote");
-    if (size_bytes > max_report_bytes)
-        throw Error(cat(printable(path), ": ", size_bytes, " bytes are no benchmark report"),
-                    "give a file that 'coldstart bench boot --json' wrote");
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file)
-        throw system_error(printable(path), errno, "give a file that can be read");
-    return report_from_json(text.str(), path);
+    return report_from_json(
+        read_input_file(path, "give a file that 'coldstart bench boot --json' wrote"), path);
 }
 
 int bench_compare(const BenchCommand& command) {
@@ -55,6 +38,8 @@ int bench_compare(const BenchCommand& command) {
 } // namespace
 
 int run_bench(const BenchCommand& command) {
+    if (command.verb == "timeline")
+        return bench_timeline(command);
     return command.verb == "boot" ? bench_boot(command) : bench_compare(command);
 }
 

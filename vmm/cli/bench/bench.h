@@ -1,6 +1,7 @@
 // coldstart bench: how long guests take to become ready, by every way to boot them.
 //   boot     runs one kernel through the boot modes, and under other monitors, alternately
 //   compare  says what changed between two of its reports
+//   timeline shows where the time of one run went, or of two
 // docs/benchmark.md tells how to use it and what the figures mean.
 // Threads: one.
 #pragma once
@@ -25,7 +26,7 @@ struct PeerChoice {
 
 struct BenchCommand {
     std::string verb;
-    std::vector<std::string> arguments; ///< of compare: two files
+    std::vector<std::string> arguments; ///< files, of compare and timeline
 
     std::string kernel_path; ///< may be empty: only disks are booted then
     std::optional<std::string> initrd_path;

@@ -226,19 +226,21 @@ constexpr FlagSpec bench_flags[] = {
      .name = "--json",
      .value = "FILE",
      .kind = ValueKind::file,
-     .help = "write every run, or the comparison, as JSON",
+     .help = "boot, compare: write every run, or the comparison, as JSON",
      .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.bench.json_path = v; }},
     {.group = output,
      .name = "--html",
      .value = "FILE",
      .kind = ValueKind::file,
-     .help = "boot: write a page with a chart",
+     .help = "boot, timeline: write a page with a chart",
      .store = [](CommandDraft& d, const FlagSpec&, Value v) { d.bench.html_path = v; }},
 };
 
 constexpr OperandSpec verbs[] = {
     {"boot", "boot one guest in every way, and tell how long each takes"},
     {"compare A.json B.json", "what changed from A to B by more than the noise"},
+    {"timeline A.json [B.json]",
+     "where the time of a run, or of two, went: files of run --timeline"},
 };
 
 Command finish_boot(const BenchCommand& bench) {
@@ -266,7 +268,19 @@ Command finish_compare(const BenchCommand& bench) {
     return bench;
 }
 
+Command finish_timeline(const BenchCommand& bench) {
+    constexpr const char* usage = "write coldstart bench timeline A.json [B.json] --html FILE";
+    if (bench.arguments.empty() || bench.arguments.size() > 2)
+        throw UsageError(cat("bench timeline: ", bench.arguments.size(), " files, not one or two"),
+                         usage);
+    if (!bench.json_path.empty() || !bench.kernel_path.empty())
+        throw UsageError("bench timeline: takes no flag but --html", usage);
+    return bench;
+}
+
 Command finish_bench(CommandDraft& draft) {
+    if (draft.bench.verb == "timeline")
+        return finish_timeline(draft.bench);
     return draft.bench.verb == "boot" ? finish_boot(draft.bench) : finish_compare(draft.bench);
 }
 
@@ -284,7 +298,7 @@ CommandSpec bench_spec() noexcept {
         .name = "bench",
         .operand = "VERB [ARG...]",
         .operand_kind = ValueKind::words,
-        .operand_words = "boot|compare",
+        .operand_words = "boot|compare|timeline",
         .operand_list = verbs,
         .operands_follow = true,
         .summary = "how long a guest takes to boot, in every way and beside other monitors",
@@ -298,7 +312,8 @@ CommandSpec bench_spec() noexcept {
             "  coldstart bench boot --kernel vmlinuz --initrd initrd.img --ready 'login:'\n"
             "  coldstart bench boot --kernel vmlinuz --initrd i --modes linux,pvh --runs 30 \\\n"
             "      --ready login: --peer qemu --json new.json --html new.html\n"
-            "  coldstart bench compare old.json new.json\n",
+            "  coldstart bench compare old.json new.json\n"
+            "  coldstart bench timeline old.json new.json --html both.html\n",
         .flags = bench_flags,
         .store_operand = store_operand,
         .finish = finish_bench};
