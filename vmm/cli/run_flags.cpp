@@ -161,7 +161,7 @@ constexpr FlagSpec run_flags[] = {
      .kind = ValueKind::words,
      .words = "auto|on|off",
      .help = "system management mode on board pc: on, off, or auto, which is off in this release; "
-             "no kernel has been seen to come up behind Secure Boot yet (default: auto)",
+             "firmware with Secure Boot needs it on (default: auto)",
      .store =
          [](CommandDraft& d, const FlagSpec&, Value v) {
              d.run.config.smm = v == "on"    ? SmmMode::on

@@ -74,7 +74,7 @@ bool decide_smm(const VmConfig& config, const RomImage& firmware, const Kvm& kvm
     if (config.smm == SmmMode::on && !possible)
         throw Error("--smm on: this host's KVM has no system management mode",
                     "leave --smm out; 'coldstart doctor' tells more");
-    // Not by itself yet: no kernel has been seen to come up with it. An image that wants the
+    // Not by itself yet: what it costs other firmware has not been measured. An image that wants the
     // mode where it could be had is told by what it does (MchFunction), which costs nothing.
     const bool wanted = possible && config.smm == SmmMode::on;
     const bool refused = !possible || config.smm == SmmMode::off;
