@@ -18,7 +18,7 @@ enum class BoardKind { micro, pc };
 enum class IrqchipKind { automatic, split, kernel };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };
-/// System management mode, on board pc: where the host's KVM has it, always (or an error), never.
+/// System management mode, on board pc: for firmware built for it, always, never.
 enum class SmmMode { automatic, on, off };
 /// What guest memory is made of: the host's choice, huge pages of hugetlbfs, or small pages that
 /// the host may merge into large ones.

@@ -1,9 +1,12 @@
-"""System management mode: an assembly guest on any KVM that has the mode, and who is refused."""
+"""System management mode and Secure Boot: an assembly guest on any KVM that has the mode, and OVMF with
+Debian's signed chain where Linux runs."""
 
 import os
+import re
+import shutil
 
-from firmware_guests import asset, expect_all_ok, read_text, rom, run_firmware
-from harness import Skip, coldstart, expect, expect_one_line, expect_status, test
+from firmware_guests import asset, disk, expect_all_ok, expect_debian, read_text, rom, run_firmware
+from harness import Running, Skip, coldstart, expect, expect_one_line, expect_status, test
 
 FLASH_BYTES = 64 * 1024
 
@@ -49,3 +52,31 @@ def smm_refused(env):
     result = coldstart(env, "run", "--kernel", env.guest("hello"), "--smm", "on")
     expect_status(result, 2)
     expect_one_line(result, "--smm on", "--firmware")
+
+
+@test("Secure Boot: Debian's shim, GRUB and kernel; variables are written through SMM",
+      needs="linux")
+def signed_chain(env):
+    need_smm(env)
+    store = env.path("secure.fd")
+    shutil.copy(asset(env, "OVMF_SECURE_VARS"), store)
+    result = run_firmware(env, asset(env, "OVMF_SECURE_CODE"), "--nvram", store,
+                          "--memory", "512M", "--disk", f"path={asset(env, 'SECURE_BOOT_DISK')},readonly=on")
+    # D_LCK and G_SMRAME: the firmware has locked SMRAM, and with it the flash.
+    expect_debian(result, env, "GRUB speaks", "kernel says secureboot: Secure boot enabled",
+                  "variable kept")
+    expect(re.search(r"secureboot +6 +0 +0 +0 +1\r?\n", result.out), "no SecureBoot variable", result)
+    expect(re.search(r"smram +1a\r?\n", result.out), "SMRAM is not locked", result)
+    with open(store, "rb") as kept:
+        expect("Coldstart".encode("utf-16-le") in kept.read(), "the variable is not in the store")
+
+
+@test("Secure Boot refuses an EFI program without a signature, and says so", needs="linux")
+def unsigned_refused(env):
+    need_smm(env)
+    store = env.path("unsigned.fd")
+    shutil.copy(asset(env, "OVMF_SECURE_VARS"), store)
+    with Running(env, "run", "--firmware", asset(env, "OVMF_SECURE_CODE"), "--nvram", store,
+                 "--memory", "512M", "--disk", disk(env, "grub-esp.img")) as guest:
+        guest.wait_for("Access Denied")
+        expect("GRUB" not in guest.text, "it ran", guest.text)

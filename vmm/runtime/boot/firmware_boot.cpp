@@ -74,18 +74,20 @@ bool decide_smm(const VmConfig& config, const RomImage& firmware, const Kvm& kvm
     if (config.smm == SmmMode::on && !possible)
         throw Error("--smm on: this host's KVM has no system management mode",
                     "leave --smm out; 'coldstart doctor' tells more");
-    // Not by itself yet: what it costs other firmware has not been measured. An image that wants the
-    // mode where it could be had is told by what it does (MchFunction), which costs nothing.
-    const bool wanted = possible && config.smm == SmmMode::on;
-    const bool refused = !possible || config.smm == SmmMode::off;
-    if (refused && is_uefi_with_smm(firmware.bytes()))
+    if (config.smm == SmmMode::on)
+        return true;
+    // By itself for firmware alone that is built for the mode: what it costs other firmware has not
+    // been measured. Images that are packed otherwise are told by what they do (MchFunction).
+    if (!is_uefi_with_smm(firmware.bytes()))
+        return false;
+    if (!possible || config.smm == SmmMode::off)
         throw Error(cat(config.firmware_path, ": built to run in system management mode (SMM), ",
                         possible ? "and --smm off says there is none"
                                  : "which this host's KVM does not have"),
                     possible ? "leave --smm off out"
                              : "give an image built without, such as OVMF_CODE_4M.fd, or use a "
                                "host whose KVM has it ('coldstart doctor')");
-    return wanted;
+    return true;
 }
 
 /// What [from, end) has left when [hole, hole + size) is taken out of it.
