@@ -78,9 +78,11 @@ def bios(env):
     path = env.path("bios.json")
     seabios_stopped_at_sector(env, "--timeline", path, "--debugcon", env.path("debug"), "--disk",
                               f"path={asset(env, 'IMAGES', 'seed.img')},readonly=on")
+    # The lab's software CPU does not stop at a guest's breakpoints (docs/timeline.md).
+    sector = [] if os.environ.get("IN_LAB") else ["boot_sector"]
     timeline = check_timeline(path, ["setup", "load", "firmware", "bootloader"],
                               [*SETUP, "pci_scan_begin", "pci_scan_end", "driver_ok",
-                               "first_disk_read", "boot_sector", "post_code"], "firmware")
+                               "first_disk_read", *sector, "post_code"], "firmware")
     items = [event["item"] for event in timeline["events"] if event["event"] == "fw_cfg"]
     for item in ("signature", "etc/e820", "etc/table-loader", "etc/acpi/tables"):
         expect(item in items, f"{item} was not read: {items}")
