@@ -216,6 +216,27 @@ def boot_by_http(env):
         expect(f"GET /{name} " in log, f"{name} was not asked for by HTTP", log)
 
 
+@test("OVMF boots from the network: its own virtio-net driver, DHCP, GRUB by TFTP",
+      needs=("linux", "ip", "dnsmasq", "grub-mkstandalone"))
+def uefi_boot_by_tftp(env):
+    own_network()
+    make_tap(TAP, f"{HOST}/24")
+    folder = env.path("uefi-netboot")
+    os.makedirs(folder, exist_ok=True)
+    config = env.write("net.cfg", b"serial\nterminal_output serial\necho GRUB from the net\nhalt\n")
+    subprocess.run(["grub-mkstandalone", "-O", "x86_64-efi", "--install-modules=normal echo serial terminal halt",
+                    "--fonts=", "--locales=", "--themes=", "-o", os.path.join(folder, "grub.efi"),
+                    f"boot/grub/grub.cfg={config}"], check=True, capture_output=True)
+    with dhcp_server(env, "--enable-tftp", f"--tftp-root={folder}", "--dhcp-boot=grub.efi") as tftp:
+        result = coldstart(env, "run", "--firmware", firmware(env, "OVMF_CODE"), "--nvram", env.path("net.fd"),
+                           "--nvram-template", firmware(env, "OVMF_VARS"), "--memory", "512M",
+                           "--net", f"tap={TAP},bootindex=0", "--timeout", env.patience)
+        log = tftp.log
+    expect_status(result, 0)
+    expect("GRUB from the net" in result.out, "GRUB did not run", result)
+    expect("grub.efi to 10.77.0." in log, "it was not asked for by TFTP", log)
+
+
 @test("user mode: passt gives an address, leads out, and brings connections in",
       needs=("linux", "ip", "passt"))
 def user_mode(env):
