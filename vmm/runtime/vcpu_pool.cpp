@@ -146,8 +146,7 @@ void VcpuPool::set_intr(bool asserted) noexcept {
     // The boot processor's own thread looks before it enters the guest again.
     if (threads_.empty() || threads_.front().get_id() == std::this_thread::get_id())
         return;
-    vcpus_.front()->request_exit();
-    ::pthread_kill(threads_.front().native_handle(), kick_signal());
+    kick(0);
 }
 
 void VcpuPool::offer_interrupt(Vcpu& vcpu) noexcept {
