@@ -207,11 +207,16 @@ std::unique_ptr<IrqLine> KvmWiring::connect(std::uint32_t gsi, bool edge_trigger
     return line;
 }
 
+std::size_t KvmWiring::silent_index(bool pio, std::uint64_t address) noexcept {
+    // Fibonacci hashing: doorbells lie at the same offset of pages that follow each other.
+    return ((address << 1 | (pio ? 1U : 0U)) * 0x9E37'79B9'7F4A'7C15) >> (64 - silent_index_bits);
+}
+
 void KvmWiring::attach(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
                        int event_fd) {
     const std::lock_guard guard(doorbell_mutex_);
     doorbells_.push_back({pio, address, width_bytes, value, event_fd});
-    ++silent_doorbells_;
+    ++silent_doorbells_[silent_index(pio, address)];
 }
 
 void KvmWiring::detach(bool pio, std::uint64_t address, unsigned width_bytes, std::uint64_t value,
@@ -224,7 +229,7 @@ void KvmWiring::detach(bool pio, std::uint64_t address, unsigned width_bytes, st
     if (gone == doorbells_.end())
         return;
     if (!gone->is_joined)
-        --silent_doorbells_;
+        --silent_doorbells_[silent_index(pio, address)];
     else if (Vm* const vm = vm_.load(std::memory_order_acquire))
         vm->remove_ioeventfd(pio, address, width_bytes, value, event_fd);
     doorbells_.erase(gone);
@@ -232,7 +237,8 @@ void KvmWiring::detach(bool pio, std::uint64_t address, unsigned width_bytes, st
 
 void KvmWiring::rang(bool pio, std::uint64_t address, unsigned width_bytes,
                      std::uint64_t value) noexcept {
-    if (silent_doorbells_.load(std::memory_order_relaxed) == 0)
+    std::atomic<std::uint32_t>& silent = silent_doorbells_[silent_index(pio, address)];
+    if (silent.load(std::memory_order_relaxed) == 0)
         return;
     const std::lock_guard guard(doorbell_mutex_);
     const auto bell =
@@ -243,7 +249,7 @@ void KvmWiring::rang(bool pio, std::uint64_t address, unsigned width_bytes,
     if (bell == doorbells_.end() || vm == nullptr)
         return;
     bell->is_joined = true;
-    --silent_doorbells_;
+    --silent;
     try {
         vm->add_ioeventfd(pio, address, width_bytes, value, bell->event_fd);
     } catch (const std::exception& error) {
@@ -281,12 +287,12 @@ void KvmWiring::unbind() noexcept {
     for (const MessageLine* line : message_lines_)
         line->unbind(*vm);
     for (DoorbellRecord& doorbell : doorbells_) {
-        if (doorbell.is_joined)
-            vm->remove_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes,
-                                 doorbell.value, doorbell.event_fd);
-        doorbell.is_joined = false;
+        if (!std::exchange(doorbell.is_joined, false))
+            continue;
+        vm->remove_ioeventfd(doorbell.pio, doorbell.address, doorbell.width_bytes, doorbell.value,
+                             doorbell.event_fd);
+        ++silent_doorbells_[silent_index(doorbell.pio, doorbell.address)];
     }
-    silent_doorbells_ = doorbells_.size();
 }
 
 } // namespace coldstart

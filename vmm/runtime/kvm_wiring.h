@@ -93,6 +93,10 @@ class KvmWiring final : public IrqRouter,
     };
 
     static constexpr std::uint32_t first_msi_gsi = Vm::ioapic_pins;
+    static constexpr unsigned silent_index_bits = 8;
+
+    /// Which count of silent_doorbells_ a write to this address looks at.
+    static std::size_t silent_index(bool pio, std::uint64_t address) noexcept;
 
     void change_level(std::uint32_t gsi, int by) noexcept;
     void drive_controllers(std::uint32_t gsi, bool asserted) noexcept;
@@ -109,8 +113,10 @@ class KvmWiring final : public IrqRouter,
     std::vector<MessageLine*> message_lines_;
     std::uint32_t next_gsi_ = first_msi_gsi;
 
-    std::atomic<std::size_t> silent_doorbells_{0}; ///< those not joined
-    std::mutex doorbell_mutex_;                    // guards what follows, and changes of the count
+    /// Those not joined, counted by silent_index(): a write to an address whose count is zero, which
+    /// is nearly every one, is no doorbell, and takes no lock to learn it.
+    std::array<std::atomic<std::uint32_t>, 1U << silent_index_bits> silent_doorbells_{};
+    std::mutex doorbell_mutex_; // guards what follows, and changes of the counts
     std::vector<DoorbellRecord> doorbells_;
 
     std::mutex route_mutex_;       // guards what follows
