@@ -1,6 +1,7 @@
 #include "api/command/guest_command_line.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 
 namespace coldstart {
@@ -8,7 +9,6 @@ namespace {
 
 // What the default gives the kernel besides its console; each is safe for any x86-64 Linux.
 //  panic=-1              a panic resets at once: nobody waits in front of a machine this short-lived
-//  pci=off               board micro has no PCI; saves the probing of configuration ports
 //  8250.nr_uarts=1       there is one UART; saves probing three that are not there
 //  random.trust_cpu=on   RDRAND may seed the pool: the guest trusts this CPU with all else as well
 //  cryptomgr.notests     skips the self-tests of ciphers at boot (a kernel in FIPS mode ignores it)
@@ -16,7 +16,7 @@ namespace {
 // register, which Linux tries first, says what is meant. Not quiet: a boot that fails silently
 // costs a person more than the exits of the console.
 constexpr std::string_view micro_settings =
-    "panic=-1 pci=off 8250.nr_uarts=1 random.trust_cpu=on cryptomgr.notests";
+    "panic=-1 8250.nr_uarts=1 random.trust_cpu=on cryptomgr.notests";
 
 constexpr std::string_view other_settings = "panic=-1 random.trust_cpu=on cryptomgr.notests";
 
@@ -83,7 +83,21 @@ std::string guest_command_line(const VmConfig& config) {
         append_word(text, root_word(*root));
     if (!has_word(text, "reboot="))
         append_word(text, "reboot=panic_warm");
+    if (config.board == BoardKind::micro && !has_word(text, "pci="))
+        append_word(text, "pci=off");
     return text;
+}
+
+bool does_without_ioapic(const VmConfig& config) {
+    // Documentation/admin-guide/kernel-parameters.txt; the last two turn the IOAPIC off as well.
+    constexpr std::string_view words[] = {"noapic", "nolapic", "disableapic", "nosmp", "maxcpus=0"};
+    const std::string text = guest_command_line(config);
+    const auto is_whole_word = [&text](std::string_view word) {
+        bool found = false;
+        for_each_value(text, word, [&found](std::string_view rest) { found |= rest.empty(); });
+        return found;
+    };
+    return std::any_of(std::begin(words), std::end(words), is_whole_word);
 }
 
 bool panics_reset_warm(std::string_view command_line) {

@@ -12,7 +12,12 @@ namespace coldstart {
 ///  "root=/dev/vda rw" (or "ro")  when a disk is the root: it is the first on its bus; /dev/sda on
 ///                                SATA, PARTUUID=... where the configuration names a partition
 ///  "reboot=panic_warm"           so that a reset after a kernel panic can be told from a reboot
+///  "pci=off"                     on board micro, which has no PCI: saves the kernel's looking for it
 std::string guest_command_line(const VmConfig& config);
+
+/// Whether, under that command line, Linux leaves the IOAPIC alone and takes interrupts from the
+/// 8259s ("noapic" and what implies it).
+bool does_without_ioapic(const VmConfig& config);
 
 /// Makes the first virtio disk the root, or the first SATA disk where there is no other; none when
 /// an initrd is there to find the root by itself.

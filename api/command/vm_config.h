@@ -16,6 +16,10 @@ enum class BoardKind { micro, pc };
 /// Where PICs, IOAPIC and PIT are: in the host's kernel, or devices of the monitor, with the local
 /// APICs alone in the kernel. Automatic: devices on board micro where KVM emulates ring 0.
 enum class IrqchipKind { automatic, split, kernel };
+/// ACPI's power management on board micro: hardware-reduced, or fixed hardware with a PM timer and
+/// the legacy interrupts of the 8259s. Automatic: reduced, unless the kernel's command line makes
+/// it do without an IOAPIC.
+enum class AcpiHardware { automatic, reduced, fixed };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };
 /// System management mode, on board pc: for firmware built for it, always, never.
@@ -150,6 +154,7 @@ struct VmConfig {
     BoardKind board = BoardKind::micro;
     BootMode boot = BootMode::automatic;
     IrqchipKind irqchip = IrqchipKind::automatic;
+    AcpiHardware acpi = AcpiHardware::automatic;
     SmmMode smm = SmmMode::automatic;
     std::string firmware_path;       ///< ROM or flash image; board pc
     std::string nvram_path;          ///< UEFI variable store, below the firmware

@@ -1,5 +1,6 @@
 #include "devices/acpi_pm/acpi_pm.h"
 
+#include "devices/core/acpi/reset_control.h"
 #include "vmm/base/error.h"
 
 #include <array>
@@ -7,6 +8,7 @@
 namespace coldstart {
 
 using namespace acpi_pm;
+using namespace rst_cnt;
 
 namespace {
 

@@ -30,6 +30,17 @@ struct AcpiFixedHardware {
     bool pm_timer_32_bits = true;   ///< else 24 (FADT flag TMR_VAL_EXT)
 };
 
+/// Power management of a hardware-reduced machine (section 4.1): regions of one byte each, and the
+/// interrupt of a Generic Event Device whose event is the power button.
+struct AcpiReducedHardware {
+    unsigned sleep_control_region = 0;
+    unsigned sleep_status_region = 0;
+    unsigned reset_region = 0;
+    std::uint8_t reset_value = 0;
+    unsigned power_button_line = 0; ///< index into Device::lines
+    std::uint8_t s5_sleep_type = 0; ///< SLP_TYP of \_S5
+};
+
 struct AcpiDescription {
     /// Device object in \_SB: none when `hid` is empty. `name` is up to four characters; of
     /// several devices with one name the tables make COM1, COM2, ... (name cut and numbered).
@@ -41,6 +52,7 @@ struct AcpiDescription {
 
     std::vector<LegacyFeature> legacy;
     std::optional<AcpiFixedHardware> fixed_hardware;
+    std::optional<AcpiReducedHardware> reduced_hardware;
 };
 
 } // namespace coldstart

@@ -1,5 +1,6 @@
 #include "devices/q35/q35_mch.h"
 
+#include "devices/core/acpi/reset_control.h"
 #include "devices/q35/mch_function.h"
 #include "vmm/base/error.h"
 
@@ -8,6 +9,7 @@
 namespace coldstart {
 
 using namespace q35;
+using namespace rst_cnt;
 
 namespace {
 

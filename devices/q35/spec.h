@@ -1,6 +1,6 @@
 // Registers of the Q35 memory controller hub (MCH). Source: Intel 3 Series Express Chipset data
 // sheet, sections 5.1 (device 0) and 4.3 (configuration mechanism); RST_CNT: ICH9 data sheet
-// 13.7.5; identity and subsystem are those of QEMU's machine "q35".
+// 13.7.5 (core/acpi/reset_control.h); identity and subsystem are those of QEMU's machine "q35".
 #pragma once
 
 #include <cstddef>
@@ -26,12 +26,6 @@ inline constexpr std::uint64_t port_data = 4;    // RW, 1, 2 or 4 bytes inside t
 // CONFIG_ADDRESS
 inline constexpr std::uint32_t address_enable = 1u << 31;
 inline constexpr std::uint32_t address_kept = 0x80fffffc;
-
-// RST_CNT
-inline constexpr unsigned reset_system = 0x02; // kept: INIT or hard reset, all the same here
-inline constexpr unsigned reset_cpu = 0x04;    // WO: a write of one resets
-inline constexpr unsigned reset_full = 0x08;   // kept, without effect
-inline constexpr unsigned reset_kept = reset_system | reset_full;
 
 // Configuration space                                   access
 inline constexpr unsigned cfg_ext_tseg_mbytes = 0x50; // RO, 16 bits, QEMU's: 0 without TSEG

@@ -2,6 +2,7 @@
 // fuzzer run over. A transport comes once for each function that may stand behind it.
 #pragma once
 
+#include "devices/acpi_ged/acpi_ged.h"
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/core/pci/pci_bus.h"
 #include "devices/fw_cfg/fw_cfg_items.h"
@@ -323,6 +324,9 @@ inline constexpr std::array device_habits = {
     DeviceHabits{.type = "pit8254", .guest_action = drive_pit},
     DeviceHabits{.type = "cfi-flash", .keeps_state_over_reset = true},
     DeviceHabits{.type = "cmos", .keeps_state_over_reset = true},
+    DeviceHabits{
+        .type = "acpi-ged",
+        .host_action = [](Device& device) { static_cast<AcpiGed&>(device).press_power_button(); }},
     DeviceHabits{
         .type = "acpi-pm",
         .host_action = [](Device& device) { static_cast<AcpiPm&>(device).press_power_button(); }},

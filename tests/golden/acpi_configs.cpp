@@ -63,6 +63,21 @@ struct Machine {
                                                           .s5_sleep_type = 5};
     }
 
+    void add_event_device() {
+        FakeDevice& ged = add("pm",
+                              {{"sleep_control", BusKind::pio, 1},
+                               {"sleep_status", BusKind::pio, 1},
+                               {"reset", BusKind::pio, 1},
+                               {"power_off", BusKind::pio, 2}},
+                              {0x600, 0x601, 0xcf9, 0x604}, {{"event", true}}, {9});
+        ged.description.reduced_hardware = AcpiReducedHardware{.sleep_control_region = 0,
+                                                               .sleep_status_region = 1,
+                                                               .reset_region = 2,
+                                                               .reset_value = 6,
+                                                               .power_button_line = 0,
+                                                               .s5_sleep_type = 5};
+    }
+
     /// As on a chipset whose PMBASE the guest programs.
     void add_movable_power_management() {
         add_power_management();
@@ -136,17 +151,26 @@ std::vector<std::uint32_t> counted(std::uint32_t count) {
     return ids;
 }
 
-/// Board micro with a disk and the entropy device: machine_micro_test.cpp has the real devices
-/// make the same tables.
-AcpiConfig micro() {
+Machine micro_devices(void (Machine::*add_power)()) {
     Machine machine;
     machine.add_serial(1, 0x3f8, 4);
     machine.add_cmos();
-    machine.add_power_management();
+    (machine.*add_power)();
     machine.add_pvpanic();
     machine.add_virtio(0, 0xd0000000, 16);
     machine.add_virtio(1, 0xd0001000, 17);
-    return {"micro", machine.tables({0})};
+    return machine;
+}
+
+/// Board micro with a disk and the entropy device: machine_micro_test.cpp has the real devices
+/// make the same tables.
+AcpiConfig micro() {
+    return {"micro", micro_devices(&Machine::add_event_device).tables({0}, false)};
+}
+
+/// The same with fixed hardware (--acpi fixed).
+AcpiConfig micro_fixed() {
+    return {"micro-fixed", micro_devices(&Machine::add_power_management).tables({0})};
 }
 
 /// As much as there can be: names and _UIDs of two digits, scopes with long PkgLengths, the APIC
@@ -230,7 +254,7 @@ AcpiConfig bare_pc() {
 } // namespace
 
 std::vector<AcpiConfig> acpi_configs() {
-    return {micro(), large(), reduced(), pc(), bare_pc()};
+    return {micro(), micro_fixed(), large(), reduced(), pc(), bare_pc()};
 }
 
 AcpiBlobs pc_blobs(const PciAcpiFacts& chipset) {

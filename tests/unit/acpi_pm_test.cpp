@@ -1,10 +1,12 @@
 #include "devices/acpi_pm/acpi_pm.h"
+#include "devices/core/acpi/reset_control.h"
 #include "tests/fakes/fakes.h"
 
 #include <catch2/catch.hpp>
 
 using namespace coldstart;
 using namespace coldstart::acpi_pm;
+using namespace coldstart::rst_cnt;
 
 namespace {
 

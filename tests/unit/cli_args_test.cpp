@@ -384,13 +384,13 @@ TEST_CASE("the guest's command line finds its root disk", "[cli]") {
     config.disks[0].read_only = true;
     CHECK_THAT(guest_command_line(config), Contains(" root=/dev/vda ro"));
     config.command_line = "quiet reboot=t -- single";
-    CHECK(guest_command_line(config) == "quiet reboot=t root=/dev/vda ro -- single");
+    CHECK(guest_command_line(config) == "quiet reboot=t root=/dev/vda ro pci=off -- single");
     config.command_line = "reboot=t";
-    CHECK(guest_command_line(config) == "reboot=t root=/dev/vda ro");
+    CHECK(guest_command_line(config) == "reboot=t root=/dev/vda ro pci=off");
     config.command_line = "root=/dev/vda2 reboot=t";
-    CHECK(guest_command_line(config) == "root=/dev/vda2 reboot=t");
+    CHECK(guest_command_line(config) == "root=/dev/vda2 reboot=t pci=off");
     config.command_line = "nfsroot=x reboot=t";
-    CHECK(guest_command_line(config) == "nfsroot=x reboot=t root=/dev/vda ro");
+    CHECK(guest_command_line(config) == "nfsroot=x reboot=t root=/dev/vda ro pci=off");
     config.command_line.reset();
     config.initrd_path = "i";
     config.disks[0].is_root = false;
@@ -403,6 +403,7 @@ TEST_CASE("the guest's command line finds its root disk", "[cli]") {
 TEST_CASE("the guest's command line marks resets after a panic, unless it says otherwise",
           "[cli]") {
     VmConfig config;
+    config.board = BoardKind::pc;
     config.command_line = "quiet -- single";
     CHECK(guest_command_line(config) == "quiet reboot=panic_warm -- single");
     config.command_line = "";

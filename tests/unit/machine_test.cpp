@@ -203,6 +203,32 @@ TEST_CASE("board micro has the devices its configuration asks for", "[machine]")
     CHECK(ids(micro_board(config))[0] == "com1");
 }
 
+TEST_CASE("a kernel without an IOAPIC gets fixed ACPI hardware and ISA interrupts", "[machine]") {
+    VmConfig config;
+    config.disks.resize(2);
+    config.kernel_path = "vmlinux";
+    CHECK(by_id(micro_board(config), "pm").type == "acpi-ged");
+    for (const char* line : {"ro noapic quiet", "maxcpus=0", "console=ttyS0 nosmp"}) {
+        config.command_line = line;
+        const std::vector<BoardDevice> board = micro_board(config);
+        CHECK(by_id(board, "pm").type == "acpi-pm");
+        CHECK(by_id(board, "disk.disk0").gsis == std::vector<std::uint32_t>{5});
+        CHECK(by_id(board, "disk.disk1").gsis == std::vector<std::uint32_t>{10});
+    }
+    config.acpi = AcpiHardware::reduced; // as asked
+    CHECK(by_id(micro_board(config), "pm").type == "acpi-ged");
+    config.acpi = AcpiHardware::automatic;
+    for (const char* line : {"maxcpus=01", "nosmpx", "xnoapic", "-- noapicx"}) {
+        config.command_line = line;
+        const std::vector<BoardDevice> board = micro_board(config);
+        CHECK(by_id(board, "pm").type == "acpi-ged");
+        CHECK(by_id(board, "disk.disk0").gsis == std::vector<std::uint32_t>{16});
+    }
+    config.acpi = AcpiHardware::fixed;
+    CHECK(by_id(micro_board(config), "pm").type == "acpi-pm");
+    CHECK(by_id(micro_board(config), "disk.disk0").gsis == std::vector<std::uint32_t>{16});
+}
+
 TEST_CASE("board micro gives every virtio device an interrupt of its own", "[machine]") {
     VmConfig config;
     config.rng = false;

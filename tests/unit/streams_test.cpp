@@ -1,6 +1,7 @@
 #include "tests/fakes/fakes.h"
 #include "vmm/base/error.h"
 #include "vmm/runtime/streams/byte_ring.h"
+#include "vmm/runtime/streams/channel_stream.h"
 #include "vmm/runtime/streams/streams.h"
 
 #include <catch2/catch.hpp>
@@ -192,6 +193,36 @@ TEST_CASE("a reader that stopped gets a bounded queue, then short writes", "[str
     CHECK(sink.ready == 1);
     CHECK(received == sent);
     CHECK(stream->write(view("y")) == 1);
+}
+
+TEST_CASE("a burst of bytes comes out in lines, its rest a moment later", "[streams]") {
+    fakes::FakeReactor reactor;
+    Pipe output;
+    FakeSink sink;
+    const auto stream = open_fd_stream(reactor, "test", -1, output.in.get());
+    stream->set_sink(&sink);
+    const auto say = [&](const std::string& text) {
+        for (const char byte : text)
+            CHECK(stream->write(view(std::string(1, byte))) == 1);
+    };
+    constexpr int patience_ms = 1000;
+
+    say("a"); // after a silence: at once
+    CHECK(drain(output.out.get()) == "a");
+    say(std::string(ChannelStream::gathered_bytes, 'b')); // no end of a line, but enough
+    say("line\n");
+    const std::string lines = drain(output.out.get());
+    CHECK(lines == std::string(ChannelStream::gathered_bytes, 'b') + "line\n");
+    say("rest");
+    CHECK(reactor.run_until_idle(patience_ms) > 0);
+    CHECK(drain(output.out.get()) == "rest");
+
+    const std::string block(2 * ChannelStream::gathered_bytes, 'c');
+    say("d");
+    CHECK(stream->write(view(block)) == block.size());
+    say("end");
+    stream->set_sink(nullptr); // the device's last word
+    CHECK(drain(output.out.get()) == "d" + block + "end");
 }
 
 TEST_CASE("a reader that left costs the output, not the guest", "[streams]") {

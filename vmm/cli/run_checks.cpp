@@ -60,6 +60,10 @@ void check_boot_source(CommandDraft& draft) {
         throw UsageError("--irqchip split: firmware needs the board pc, which has its interrupt "
                          "controllers in the kernel",
                          "leave --irqchip out");
+    if (has_firmware && config.acpi == AcpiHardware::reduced)
+        throw UsageError("--acpi reduced: firmware needs the board pc, whose chipset has fixed "
+                         "hardware",
+                         "leave --acpi out");
     if (!has_firmware && config.board == BoardKind::pc)
         throw UsageError("--machine pc: the board boots by firmware",
                          "add --firmware /usr/share/seabios/bios-256k.bin, or use --machine micro");

@@ -156,6 +156,20 @@ constexpr FlagSpec run_flags[] = {
                                                     : IrqchipKind::automatic;
          }},
     {.group = machine,
+     .name = "--acpi",
+     .value = "HOW",
+     .kind = ValueKind::words,
+     .words = "auto|reduced|fixed",
+     .help = "power management of board micro: hardware-reduced ACPI, which boots sooner, or fixed "
+             "hardware with PM timer and 8259s (default: auto, reduced unless the command line has "
+             "noapic or the like)",
+     .store =
+         [](CommandDraft& d, const FlagSpec&, Value v) {
+             d.run.config.acpi = v == "reduced" ? AcpiHardware::reduced
+                                 : v == "fixed" ? AcpiHardware::fixed
+                                                : AcpiHardware::automatic;
+         }},
+    {.group = machine,
      .name = "--smm",
      .value = "WHETHER",
      .kind = ValueKind::words,

@@ -1,5 +1,6 @@
 #include "vmm/machine/board.h"
 
+#include "api/command/guest_command_line.h"
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/machine/common_devices.h"
@@ -15,10 +16,12 @@ namespace {
 /// Interrupts for virtio slots, in the order they are given away. A virtio-mmio line is an edge,
 /// and an edge can't be shared, so this list is the number of slots. KVM's IOAPIC ends at 23.
 /// Not here: 0 and 2 (the PIT, by ISA number and by pin), 1 (a PS/2 keyboard: kernels ask for it
-/// by number), 3 (COM2) and 4 (COM1), 8 (CMOS clock), 9 (SCI), 13 (x87 errors).
-/// Those from 16 on come first: nothing ever looks for a legacy device there.
+/// by number), 3 (COM2) and 4 (COM1), 8 (CMOS clock), 9 (power management), 13 (x87 errors).
+/// Those from 16 on come first: nothing ever looks for a legacy device there. A guest without an
+/// IOAPIC has the second half alone, and gets it first.
 constexpr std::array<std::uint32_t, 16> virtio_gsis = {16, 17, 18, 19, 20, 21, 22, 23,
                                                        5,  10, 11, 6,  7,  14, 15, 12};
+constexpr std::size_t first_isa_gsi = 8; ///< index into virtio_gsis
 
 /// First, so that they outlive every line that leads to them.
 std::vector<BoardDevice> interrupt_controllers() {
@@ -37,8 +40,12 @@ std::vector<BoardDevice> fixed_devices(const VmConfig& config) {
     else
         devices.push_back({.id = "i8042", .type = "i8042-reset", .regions = {0x60, 0x64}});
     devices.push_back({.id = "cmos", .type = "cmos", .regions = {0x70}, .gsis = {8}});
-    devices.push_back(
-        {.id = "pm", .type = "acpi-pm", .regions = {0x600, 0x604, 0x608, 0xcf9}, .gsis = {9}});
+    if (has_fixed_acpi(config))
+        devices.push_back(
+            {.id = "pm", .type = "acpi-pm", .regions = {0x600, 0x604, 0x608, 0xcf9}, .gsis = {9}});
+    else
+        devices.push_back(
+            {.id = "pm", .type = "acpi-ged", .regions = {0x600, 0x601, 0xcf9, 0x604}, .gsis = {9}});
     devices.push_back({.id = "post", .type = "post-port", .regions = {0x80}});
     devices.push_back(
         {.id = "ready", .type = "readiness-port", .regions = {layout::readiness_port}});
@@ -47,7 +54,8 @@ std::vector<BoardDevice> fixed_devices(const VmConfig& config) {
     return devices;
 }
 
-void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio) {
+void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio,
+                std::size_t first_gsi) {
     if (virtio.size() > virtio_gsis.size())
         throw UsageError(cat(virtio.size(), " virtio devices: board micro has ", virtio_gsis.size(),
                              " slots, one an interrupt"),
@@ -55,16 +63,22 @@ void add_virtio(std::vector<BoardDevice>& board, std::vector<BoardDevice> virtio
     for (std::size_t slot = 0; slot < virtio.size(); ++slot) {
         BoardDevice& device = virtio[slot];
         device.regions = {(layout::virtio_mmio + slot * layout::virtio_mmio_slot_bytes).value};
-        device.gsis = {virtio_gsis[slot]};
+        device.gsis = {virtio_gsis[(first_gsi + slot) % virtio_gsis.size()]};
         board.push_back(std::move(device));
     }
 }
 
 } // namespace
 
+bool has_fixed_acpi(const VmConfig& config) {
+    return config.acpi == AcpiHardware::fixed ||
+           (config.acpi == AcpiHardware::automatic && does_without_ioapic(config));
+}
+
 std::vector<BoardDevice> micro_board(const VmConfig& config) {
     std::vector<BoardDevice> board = fixed_devices(config);
-    add_virtio(board, virtio_devices(config, "virtio-mmio"));
+    add_virtio(board, virtio_devices(config, "virtio-mmio"),
+               does_without_ioapic(config) ? first_isa_gsi : 0);
     check_board_ids(board);
     return board;
 }

@@ -41,6 +41,10 @@ struct BoardDevice {
 /// virtio devices than slots.
 std::vector<BoardDevice> micro_board(const VmConfig& config);
 
+/// Whether board micro has ACPI's fixed hardware and says that there are 8259s, or is
+/// hardware-reduced.
+bool has_fixed_acpi(const VmConfig& config);
+
 /// How many virtio devices board micro takes: one for each interrupt that is free.
 std::size_t micro_virtio_slots() noexcept;
 

@@ -1,6 +1,7 @@
 #include "vmm/machine/catalogue.h"
 
 #include "api/command/device_names.h"
+#include "devices/acpi_ged/acpi_ged.h"
 #include "devices/acpi_pm/acpi_pm.h"
 #include "devices/ahci/ahci_controller.h"
 #include "devices/ahci/ata_disk.h"
@@ -120,6 +121,10 @@ std::unique_ptr<Device> make_cmos(const BoardDevice& entry, const DeviceHost& ho
 
 std::unique_ptr<Device> make_acpi_pm(const BoardDevice& entry, const DeviceHost& host) {
     return std::make_unique<AcpiPm>(line(entry, host), host.clock, host.power);
+}
+
+std::unique_ptr<Device> make_acpi_ged(const BoardDevice& entry, const DeviceHost& host) {
+    return std::make_unique<AcpiGed>(line(entry, host), host.power);
 }
 
 std::unique_ptr<Device> make_post_port(const BoardDevice&, const DeviceHost& host) {
@@ -325,6 +330,7 @@ constexpr CatalogueEntry devices[] = {
     {"i8042", make_i8042},
     {"cmos", make_cmos, cmos_functions},
     {"acpi-pm", make_acpi_pm},
+    {"acpi-ged", make_acpi_ged},
     {"post-port", make_post_port},
     {"pvpanic", make_pvpanic},
     {"readiness-port", make_readiness_port},

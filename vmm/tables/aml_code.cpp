@@ -16,6 +16,7 @@ enum : std::uint8_t {
     store_op = 0x70,
     and_op = 0x7b,
     or_op = 0x7d,
+    notify_op = 0x86,
     create_dword_field_op = 0x8a,
     lnot_op = 0x92,
     lequal_op = 0x93,
@@ -100,6 +101,10 @@ Term if_true(const Term& condition, const Term& body) {
 
 Term otherwise(const Term& body) {
     return packaged(raw({else_op}), body);
+}
+
+Term notify(std::string_view object, std::uint8_t value) {
+    return raw({notify_op}) + name_string(object) + integer(value);
 }
 
 Term call(std::string_view path, std::span<const Term> arguments) {

@@ -30,6 +30,9 @@ Term is_zero(const Term& value); ///< LNot
 Term if_true(const Term& condition, const Term& body);
 Term otherwise(const Term& body); ///< right behind an if_true()
 
+/// Notify (object, value): tells the object's driver of an event of section 5.6.6.
+Term notify(std::string_view object, std::uint8_t value);
+
 /// A call of method `path`; the interpreter knows from its definition how many arguments follow.
 Term call(std::string_view path, std::span<const Term> arguments);
 

@@ -1,6 +1,8 @@
 #include "vmm/base/error.h"
 #include "vmm/base/text.h"
 #include "vmm/tables/aml.h"
+#include "vmm/tables/aml_code.h"
+#include "vmm/tables/aml_resources.h"
 #include "vmm/tables/device_objects.h"
 #include "vmm/tables/dsdt_pci.h"
 #include "vmm/tables/tables.h"
@@ -38,8 +40,22 @@ aml::Term soft_off(std::uint8_t sleep_type) {
     return aml::name("\\_S5", aml::package(values));
 }
 
-aml::Term plain_system(const AcpiInputs& inputs) {
+/// A hardware-reduced machine's power button, and the Generic Event Device that tells of it
+/// (sections 4.8.2.2.1.2 and 5.6.9). The GED has one interrupt, so _EVT need not ask which it was.
+aml::Term power_button(const ReducedHardware& reduced) {
+    constexpr std::uint8_t pressed = 0x80;
+    aml::ResourceTemplate resources;
+    resources.interrupt(reduced.power_button_gsi, reduced.power_button_edge);
+    return aml::device("PWRB", aml::name("_HID", aml::eisa_id("PNP0C0C"))) +
+           aml::device("GED", aml::name("_HID", aml::string("ACPI0013")) +
+                                  aml::name("_CRS", resources.term()) +
+                                  aml::method("_EVT", 1, true, aml::notify("\\_SB.PWRB", pressed)));
+}
+
+aml::Term plain_system(const AcpiInputs& inputs, const std::optional<ReducedHardware>& reduced) {
     aml::Term objects = processor_objects(inputs.apic_ids.size());
+    if (reduced)
+        objects += power_button(*reduced);
     for (const DeviceObject& object : device_objects(inputs.devices, {}))
         objects += object.term;
     return aml::scope("\\_SB", objects);
@@ -49,13 +65,16 @@ aml::Term plain_system(const AcpiInputs& inputs) {
 
 std::vector<std::byte> build_dsdt(const AcpiInputs& inputs,
                                   const std::optional<FixedHardware>& fixed) {
+    const auto reduced = find_reduced_hardware(inputs);
     aml::Term program;
     if (inputs.pci)
         program += pci_system(inputs, fixed, processor_objects(inputs.apic_ids.size()));
     else
-        program += plain_system(inputs);
+        program += plain_system(inputs, reduced);
     if (fixed)
         program += soft_off(fixed->s5_sleep_type);
+    if (reduced)
+        program += soft_off(reduced->s5_sleep_type);
 
     std::vector<std::byte> table = sdt_begin("DSDT", dsdt_revision);
     table.insert(table.end(), program.bytes.begin(), program.bytes.end());

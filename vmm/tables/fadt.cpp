@@ -11,8 +11,8 @@ constexpr std::size_t fadt_bytes = 276;
 constexpr std::uint8_t fadt_revision = 6;
 constexpr std::uint8_t fadt_minor_revision = 4;
 
-// Offsets of ACPI 6.4 table 5.9. PM1b, PM2, GPE1, and the sleep registers of hardware-reduced
-// machines stay zero: absent. acpi_image.cpp sets the pointers to FACS and DSDT.
+// Offsets of ACPI 6.4 table 5.9. PM1b, PM2 and GPE1 stay zero: absent. acpi_image.cpp sets the
+// pointers to FACS and DSDT.
 namespace at {
 constexpr std::size_t sci_int = 46;
 constexpr std::size_t smi_command = 48;
@@ -38,6 +38,8 @@ constexpr std::size_t x_pm1a_event = 148;
 constexpr std::size_t x_pm1a_control = 172;
 constexpr std::size_t x_pm_timer = 208;
 constexpr std::size_t x_gpe0 = 220;
+constexpr std::size_t sleep_control = 244;
+constexpr std::size_t sleep_status = 256;
 } // namespace at
 
 // IAPC_BOOT_ARCH, table 5.11. MSI_NOT_SUPPORTED (bit 3) stays clear.
@@ -93,6 +95,11 @@ void put_gas(std::span<std::byte> table, std::size_t offset, std::uint16_t port,
     std::copy(gas.begin(), gas.end(), table.begin() + static_cast<std::ptrdiff_t>(offset));
 }
 
+void put_reset(std::span<std::byte> table, std::uint16_t port, std::uint8_t value) {
+    put_gas(table, at::reset_register, port, 1, 1);
+    store_le(table, at::reset_value, value);
+}
+
 void put_fixed_hardware(std::span<std::byte> table, const FixedHardware& fixed) {
     store_le(table, at::sci_int, static_cast<std::uint16_t>(fixed.sci_gsi));
 
@@ -109,10 +116,14 @@ void put_fixed_hardware(std::span<std::byte> table, const FixedHardware& fixed) 
         store_le(table, at::pm_timer_length, std::uint8_t{4});
         put_gas(table, at::x_pm_timer, fixed.pm_timer, 4, 4);
     }
-    if (fixed.reset != 0) {
-        put_gas(table, at::reset_register, fixed.reset, 1, 1);
-        store_le(table, at::reset_value, fixed.reset_value);
-    }
+    if (fixed.reset != 0)
+        put_reset(table, fixed.reset, fixed.reset_value);
+}
+
+void put_reduced_hardware(std::span<std::byte> table, const ReducedHardware& reduced) {
+    put_gas(table, at::sleep_control, reduced.sleep_control, 1, 1);
+    put_gas(table, at::sleep_status, reduced.sleep_status, 1, 1);
+    put_reset(table, reduced.reset, reduced.reset_value);
 }
 
 void put_chipset(std::span<std::byte> table, const PciAcpiFacts& chipset) {
@@ -128,19 +139,20 @@ void put_chipset(std::span<std::byte> table, const PciAcpiFacts& chipset) {
     }
 }
 
-/// The power button is fixed hardware (PM1_STS bit 8) wherever there is any; there is no sleep
-/// button, and no sleep state an RTC alarm could end.
-std::uint32_t feature_flags(const AcpiInputs& inputs, const std::optional<FixedHardware>& fixed) {
+/// The power button is fixed hardware (PM1_STS bit 8) wherever there is any, else a device of the
+/// DSDT; there is no sleep button, and no sleep state an RTC alarm could end.
+std::uint32_t feature_flags(const AcpiInputs& inputs, const std::optional<FixedHardware>& fixed,
+                            bool reset_register) {
     std::uint32_t flags =
         flag_wbinvd | flag_proc_c1 | flag_no_fixed_sleep_button | flag_no_fixed_rtc_wake;
     if (inputs.apic_ids.size() > flat_apic_limit)
         flags |= flag_apic_cluster;
+    if (reset_register)
+        flags |= flag_reset_register;
     if (!fixed)
         return flags | flag_hardware_reduced | flag_no_fixed_power_button;
     if (fixed->pm_timer != 0 && fixed->pm_timer_32_bits)
         flags |= flag_timer_32_bits;
-    if (fixed->reset != 0)
-        flags |= flag_reset_register;
     return flags;
 }
 
@@ -158,9 +170,13 @@ std::vector<std::byte> build_fadt(const AcpiInputs& inputs,
     if (has(inputs, LegacyFeature::cmos_rtc))
         store_le(fields, at::century, cmos_century_index);
     store_le(fields, at::boot_architecture, boot_architecture(inputs));
-    store_le(fields, at::flags, feature_flags(inputs, fixed));
+    const auto reduced = find_reduced_hardware(inputs);
+    const bool reset_register = reduced || (fixed && fixed->reset != 0);
+    store_le(fields, at::flags, feature_flags(inputs, fixed, reset_register));
     if (fixed)
         put_fixed_hardware(fields, *fixed);
+    if (reduced)
+        put_reduced_hardware(fields, *reduced);
     if (fixed && inputs.pci)
         put_chipset(fields, *inputs.pci);
     sdt_finish(table);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <tuple>
+#include <utility>
 
 namespace coldstart {
 
@@ -25,7 +27,7 @@ constexpr unsigned pm_base_event = 0;
 constexpr unsigned pm_base_control = 4;
 constexpr unsigned pm_base_timer = 8;
 
-/// Finds the ports of the one device with fixed hardware.
+/// Finds the ports of the one device with power management.
 class FixedPorts {
   public:
     FixedPorts(const PlacedDevice& placed, std::optional<std::uint16_t> pm_base)
@@ -36,10 +38,10 @@ class FixedPorts {
         const auto shapes = placed_.device->regions();
         if (index >= shapes.size() || index >= placed_.bases.size() ||
             shapes[index].bus != BusKind::pio || shapes[index].size_bytes != size_bytes)
-            throw Error(cat(placed_.id, ": ACPI fixed hardware: region ", index, " is not ",
+            throw Error(cat(placed_.id, ": ACPI power management: region ", index, " is not ",
                             size_bytes, " I/O ports"));
         if (placed_.bases[index] > 0xffff)
-            throw Error(cat(placed_.id, ": ACPI fixed hardware: region ", index, " is nowhere"),
+            throw Error(cat(placed_.id, ": ACPI power management: region ", index, " is nowhere"),
                         "place it, or give the tables the chipset's PMBASE");
         return static_cast<std::uint16_t>(placed_.bases[index]);
     }
@@ -57,6 +59,14 @@ class FixedPorts {
     std::optional<std::uint16_t> pm_base_;
 };
 
+/// The GSI of line `index`, and whether it is an edge.
+std::pair<std::uint32_t, bool> interrupt_of(const PlacedDevice& placed, unsigned index) {
+    const auto lines = placed.device->lines();
+    if (index >= lines.size() || index >= placed.gsis.size())
+        throw Error(cat(placed.id, ": ACPI power management: no line ", index));
+    return {placed.gsis[index], lines[index].edge_triggered};
+}
+
 FixedHardware resolve(const PlacedDevice& placed, const AcpiFixedHardware& described,
                       std::optional<std::uint16_t> pm_base) {
     const FixedPorts ports(placed, pm_base);
@@ -69,14 +79,27 @@ FixedHardware resolve(const PlacedDevice& placed, const AcpiFixedHardware& descr
     if (described.reset_region)
         found.reset = ports.at(*described.reset_region, 1);
     found.reset_value = described.reset_value;
-    const auto lines = placed.device->lines();
-    if (described.sci_line >= lines.size() || described.sci_line >= placed.gsis.size())
-        throw Error(
-            cat(placed.id, ": ACPI fixed hardware: no line ", described.sci_line, " for the SCI"));
-    found.sci_gsi = placed.gsis[described.sci_line];
-    found.sci_edge = lines[described.sci_line].edge_triggered;
+    std::tie(found.sci_gsi, found.sci_edge) = interrupt_of(placed, described.sci_line);
     found.s5_sleep_type = described.s5_sleep_type;
     return found;
+}
+
+ReducedHardware resolve(const PlacedDevice& placed, const AcpiReducedHardware& described) {
+    const FixedPorts ports(placed, std::nullopt);
+    ReducedHardware found;
+    found.sleep_control = ports.at(described.sleep_control_region, 1);
+    found.sleep_status = ports.at(described.sleep_status_region, 1);
+    found.reset = ports.at(described.reset_region, 1);
+    found.reset_value = described.reset_value;
+    std::tie(found.power_button_gsi, found.power_button_edge) =
+        interrupt_of(placed, described.power_button_line);
+    found.s5_sleep_type = described.s5_sleep_type;
+    return found;
+}
+
+[[noreturn]] void refuse_second(const PlacedDevice& placed) {
+    throw Error(cat(placed.id, ": a second device with ACPI power management"),
+                "a board has one power management device");
 }
 
 } // namespace
@@ -130,13 +153,25 @@ std::optional<FixedHardware> find_fixed_hardware(const AcpiInputs& inputs) {
         if (!described)
             continue;
         if (found)
-            throw Error(cat(placed.id, ": a second device with ACPI fixed hardware"),
-                        "a board has one power management device");
+            refuse_second(placed);
         found = resolve(placed, *described, pm_base);
         if (inputs.pci && inputs.pci->reset) {
             found->reset = inputs.pci->reset->port;
             found->reset_value = inputs.pci->reset->value;
         }
+    }
+    return found;
+}
+
+std::optional<ReducedHardware> find_reduced_hardware(const AcpiInputs& inputs) {
+    std::optional<ReducedHardware> found;
+    for (const PlacedDevice& placed : inputs.devices) {
+        const AcpiDescription description = placed.device->acpi();
+        if (!description.reduced_hardware)
+            continue;
+        if (found || find_fixed_hardware(inputs))
+            refuse_second(placed);
+        found = resolve(placed, *description.reduced_hardware);
     }
     return found;
 }

@@ -46,11 +46,26 @@ struct FixedHardware {
     std::uint8_t s5_sleep_type = 0;
 };
 
+/// The one device with AcpiReducedHardware, its ports and interrupt taken from its placement.
+struct ReducedHardware {
+    std::uint16_t sleep_control = 0;
+    std::uint16_t sleep_status = 0;
+    std::uint16_t reset = 0;
+    std::uint8_t reset_value = 0;
+    std::uint32_t power_button_gsi = 0;
+    bool power_button_edge = false;
+    std::uint8_t s5_sleep_type = 0;
+};
+
 /// A base that says that a region is nowhere until the guest places it.
 inline constexpr std::uint64_t acpi_unplaced = ~std::uint64_t{0};
 
 /// Nothing when no device has any: a hardware-reduced machine. Throws Error on two, and on one
 /// that is nowhere.
 std::optional<FixedHardware> find_fixed_hardware(const AcpiInputs& inputs);
+
+/// Nothing when no device has any. Throws Error on two, on one beside fixed hardware, and on one
+/// that is nowhere.
+std::optional<ReducedHardware> find_reduced_hardware(const AcpiInputs& inputs);
 
 } // namespace coldstart

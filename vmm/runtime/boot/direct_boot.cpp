@@ -72,10 +72,16 @@ DirectBoot::DirectBoot(const VmConfig& config, const Kvm& kvm)
 EntryState DirectBoot::prepare(Machine& machine, const GuestMemory& memory) {
     std::vector<std::uint32_t> apic_ids(config_.cpus);
     std::iota(apic_ids.begin(), apic_ids.end(), 0u);
-    const AcpiTables tables = build_acpi({.devices = machine.devices(),
-                                          .apic_ids = apic_ids,
-                                          .base = layout_.rsdp,
-                                          .room_bytes = layout_.acpi_tables.size_bytes});
+    AcpiInputs facts{.devices = machine.devices(),
+                     .apic_ids = apic_ids,
+                     .base = layout_.rsdp,
+                     .room_bytes = layout_.acpi_tables.size_bytes};
+    if (!has_fixed_acpi(config_)) {
+        // There are 8259s and a PIT, but a kernel that knows of none sets up none.
+        facts.has_pics = false;
+        facts.pit_gsi.reset();
+    }
+    const AcpiTables tables = build_acpi(facts);
     if (!memory.write(tables.rsdp, tables.bytes))
         throw Error("the ACPI tables do not fit below 1 MiB");
     const std::string command_line = guest_command_line(config_);

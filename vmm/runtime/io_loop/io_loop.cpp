@@ -19,6 +19,8 @@ class IoLoop::LoopWatch final : public Watch {
 
     void set_events(std::uint32_t poll_events) noexcept override {
         const std::lock_guard guard(mutex_);
+        if (poll_events == 0 && !watched_)
+            return;
         epoll_event event{};
         event.events = poll_events;
         event.data.u64 = id_;

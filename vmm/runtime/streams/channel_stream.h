@@ -2,9 +2,11 @@
 // and go (detach), a bounded queue for a slow reader, and a filter between a terminal and the
 // guest.
 //
-// Output is written at once when the descriptor takes it, else queued; when the queue is full,
-// write() takes less and the sink hears output_ready() later. While no output is attached it is
-// dropped, and the guest goes on. Input is read only as fast as the sink takes it, except with a
+// What comes after a silence is written at once. In a burst, which a serial port gives byte by
+// byte, output is gathered until its line ends, `gathered_bytes` are together or `gather_ns` are
+// over, so that neither the vCPU nor the reader pays for every byte. What the descriptor does not
+// take is queued; when the queue is full, write() takes less and the sink hears output_ready()
+// later. While no output is attached it is dropped, and the guest goes on. Input is read only as fast as the sink takes it, except with a
 // filter: a person must be able to leave a guest that does not listen, so then input is always
 // read, and typing beyond the buffer is dropped.
 //
@@ -19,6 +21,7 @@
 #include "vmm/runtime/streams/byte_ring.h"
 #include "vmm/runtime/streams/host_fd.h"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -35,6 +38,8 @@ class ChannelStream : public ByteStream {
   public:
     static constexpr std::size_t output_queue_bytes = 64ul * 1024;
     static constexpr std::size_t typed_ahead_bytes = 4ul * 1024;
+    static constexpr std::uint64_t gather_ns = 1'000'000;
+    static constexpr std::size_t gathered_bytes = 512;
     /// How long the end waits for a reader that takes nothing of what is queued.
     static constexpr int drain_patience_ms = 5000;
 
@@ -72,6 +77,9 @@ class ChannelStream : public ByteStream {
     void pass_input(ByteView bytes) noexcept;
     void watch_input(bool on) noexcept;
     std::size_t write_now(ByteView bytes) noexcept;
+    void write_queue() noexcept;
+    void start_timer() noexcept;
+    void on_gathered() noexcept;
     void output_failed(int error_number) noexcept;
 
     Reactor& reactor_;
@@ -89,7 +97,11 @@ class ChannelStream : public ByteStream {
     UniqueFd room_event_; ///< always readable: watched to get onto the I/O thread
 
     std::mutex mutex_; ///< guards what follows; never held while the sink or the filter is called
-    std::unique_ptr<Watch> input_watch_, output_watch_, room_watch_;
+    std::unique_ptr<Watch> input_watch_, output_watch_, room_watch_, gather_watch_;
+    UniqueFd gather_timer_; ///< runs now and then while a burst lasts
+    bool timer_runs_ = false;
+    bool gathering_ = false; ///< what the queue holds was not offered to the descriptor yet
+    std::uint64_t written_ns_ = 0; ///< when something was offered to it last
     std::optional<HostFd> output_;
     ByteRing queue_;
     bool sink_waits_ = false; ///< for output_ready()
