@@ -3,6 +3,7 @@
 #include "api/http/api_handler.h"
 #include "api/http/http_server.h"
 #include "api/http/unix_socket.h"
+#include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/monotonic.h"
@@ -25,6 +26,7 @@
 #include <utility>
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -207,6 +209,18 @@ std::optional<ControlQueue::TimePoint> deadline_of(const VmConfig& config,
                        std::chrono::duration<double>(*config.timeout_s));
 }
 
+/// A thread's stack of 8 MiB, the usual size, is where a host with large pages everywhere
+/// (transparent_hugepage=always) puts one of 2 MiB when its first byte is written.
+void keep_stacks_small() noexcept {
+    constexpr std::size_t stack_bytes = 1 * MiB;
+    pthread_attr_t attributes;
+    if (::pthread_attr_init(&attributes) != 0)
+        return;
+    if (::pthread_attr_setstacksize(&attributes, stack_bytes) == 0)
+        ::pthread_setattr_default_np(&attributes);
+    ::pthread_attr_destroy(&attributes);
+}
+
 } // namespace
 
 std::string_view end_name(EndReason reason) noexcept {
@@ -233,6 +247,7 @@ int run_session(SessionOptions options) {
     const auto deadline = deadline_of(options.config, std::chrono::steady_clock::now());
     set_log_name(options.config.id);
     ignore_write_signals();
+    keep_stacks_small();
 
     SignalWatch signals(options.signals_press_button);
     Keys keys;

@@ -36,7 +36,9 @@ void* map_like(Gpa base, std::size_t size_bytes) {
     // The guest's first 2 MiB stay small pages: there are tables and entry code, of which little is
     // ever touched, and a large page would be zeroed whole before the first instruction.
     const std::size_t small = base.value == 0 ? std::min(size_bytes, large_page_bytes) : 0;
-    // A host without them serves small pages.
+    // A host without large pages serves small ones; one that gives them unasked is told not to.
+    if (small != 0)
+        ::madvise(memory, small, MADV_NOHUGEPAGE);
     ::madvise(memory + small, size_bytes - small, MADV_HUGEPAGE);
     return memory;
 }

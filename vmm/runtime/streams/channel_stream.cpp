@@ -2,11 +2,11 @@
 
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
+#include "vmm/base/monotonic.h"
 #include "vmm/base/text.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <system_error>
 #include <utility>
 
@@ -30,13 +30,6 @@ UniqueFd one_shot_timer(const std::string& name) {
     if (!timer)
         throw system_error(name + ": timerfd_create", errno);
     return timer;
-}
-
-std::uint64_t monotonic_ns() noexcept {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-           static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 bool ends_a_line(ByteView bytes) noexcept {
