@@ -7,7 +7,7 @@ class PowerButton {
   public:
     virtual ~PowerButton() = default;
 
-    /// Someone presses it; the guest's driver hears of it by SCI. Any thread.
+    /// Someone presses it; the guest's driver hears of it by an interrupt. Any thread.
     virtual void press_power_button() noexcept = 0;
 };
 
