@@ -20,7 +20,7 @@ constexpr std::uintptr_t large_page_bytes = 2 * MiB;
 
 /// Memory at a host address that lies in its 2 MiB page where the guest's address does: only then
 /// can KVM map a large page of the host as one of the guest, 512 page faults less.
-void* map_like(Gpa base, std::size_t size_bytes) {
+void* map_like(Gpa base, std::size_t size_bytes, LowMemory low) {
     const std::size_t reserved = size_bytes + large_page_bytes;
     void* const mapped =
         ::mmap(nullptr, reserved, PROT_READ | PROT_WRITE, fresh_pages_flags, -1, 0);
@@ -33,9 +33,8 @@ void* map_like(Gpa base, std::size_t size_bytes) {
         ::munmap(mapped, before);
     if (before != large_page_bytes)
         ::munmap(memory + size_bytes, large_page_bytes - before);
-    // The guest's first 2 MiB stay small pages: there are tables and entry code, of which little is
-    // ever touched, and a large page would be zeroed whole before the first instruction.
-    const std::size_t small = base.value == 0 ? std::min(size_bytes, large_page_bytes) : 0;
+    const bool some_small = base.value == 0 && low == LowMemory::small_pages;
+    const std::size_t small = some_small ? std::min(size_bytes, large_page_bytes) : 0;
     // A host without large pages serves small ones; one that gives them unasked is told not to.
     if (small != 0)
         ::madvise(memory, small, MADV_NOHUGEPAGE);
@@ -90,13 +89,13 @@ GuestMemory map_huge_pages(std::span<const Range> ranges) {
 
 } // namespace
 
-GuestMemory map_guest_ram(std::span<const Range> ranges, HugePages pages) {
+GuestMemory map_guest_ram(std::span<const Range> ranges, HugePages pages, LowMemory low) {
     if (pages == HugePages::hugetlbfs_2m)
         return map_huge_pages(ranges);
     std::vector<MemoryRegion> regions;
     for (const Range& range : ranges) {
         const auto size_bytes = static_cast<std::size_t>(range.size_bytes);
-        void* const host = map_like(range.base, size_bytes);
+        void* const host = map_like(range.base, size_bytes, low);
         if (host == MAP_FAILED)
             throw system_error("guest memory of " + format_byte_size(range.size_bytes), errno,
                                "give the guest less (--memory), or raise the limit (ulimit -v)");

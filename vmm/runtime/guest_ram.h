@@ -10,7 +10,12 @@
 
 namespace coldstart {
 
+/// What the guest's first 2 MiB are: large pages where the host has them, as all else, or small
+/// ones, of which the host clears only what is touched.
+enum class LowMemory { as_all_else, small_pages };
+
 /// One mapping a range, zeroed. Throws Error when the host has no room for it.
-GuestMemory map_guest_ram(std::span<const Range> ranges, HugePages pages = HugePages::none);
+GuestMemory map_guest_ram(std::span<const Range> ranges, HugePages pages = HugePages::none,
+                          LowMemory low = LowMemory::as_all_else);
 
 } // namespace coldstart

@@ -88,7 +88,10 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
                                ControlQueue& queue)
     : kvm_(), config_(decided(std::move(config), kvm_)), io_loop_(io_loop),
       boot_(make_guest_boot(config_, kvm_)),
-      memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages)), clock_(io_loop),
+      memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages,
+                            boot_->leaves_low_memory_alone() ? LowMemory::small_pages
+                                                             : LowMemory::as_all_else)),
+      clock_(io_loop),
       queue_(queue), observer_(host.observer), milestones_(*host.milestones),
       watch_boot_(host.watch_boot), wiring_(config_.irqchip == IrqchipKind::split),
       power_(std::make_unique<Power>(*this)) {

@@ -3,6 +3,7 @@
 #include "api/command/guest_command_line.h"
 #include "firmware-loaders/boot_plan.h"
 #include "firmware-loaders/identify/kernel_info.h"
+#include "vmm/base/byte_size.h"
 #include "vmm/base/error.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
@@ -13,6 +14,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
+
+#include <sys/stat.h>
 
 namespace coldstart {
 namespace {
@@ -56,10 +59,18 @@ void refuse_emulated_linux(const std::string& kernel_path, const Kvm& kvm) {
                     "tells more");
 }
 
+/// Less than any Linux of today takes, packed or not.
+bool is_small_file(const std::string& path) {
+    constexpr off_t small_bytes = 1 * MiB;
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && status.st_size < small_bytes;
+}
+
 } // namespace
 
 DirectBoot::DirectBoot(const VmConfig& config, const Kvm& kvm)
-    : config_(config), layout_(micro_layout(config.memory_bytes)) {
+    : config_(config), is_small_(is_small_file(config.kernel_path)),
+      layout_(micro_layout(config.memory_bytes)) {
     refuse_emulated_linux(config.kernel_path, kvm);
     const auto folder =
         config.kernel_cache_path ? config.kernel_cache_path : KernelCache::default_folder();

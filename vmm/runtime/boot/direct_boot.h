@@ -19,11 +19,13 @@ class DirectBoot final : public GuestBoot {
     void equip(MachineHost&) override {}
     EntryState prepare(Machine& machine, const GuestMemory& memory) override;
     bool wants_firmware_defaults() const noexcept override { return true; }
+    bool leaves_low_memory_alone() const noexcept override { return is_small_; }
     bool reset_follows_panic(const GuestMemory& memory) const noexcept override;
     bool triple_fault_resets() const noexcept override { return false; }
 
   private:
     const VmConfig& config_;
+    const bool is_small_; ///< the kernel
     AddressLayout layout_;
     std::optional<KernelCache> cache_;
     bool panics_are_marked_ = false;

@@ -38,6 +38,10 @@ class GuestBoot {
     /// The processors have system management mode, and the board what belongs to it.
     virtual bool has_smm() const noexcept { return false; }
 
+    /// Hardly any of the guest's first 2 MiB will be touched: what boots there is small, and starts
+    /// sooner if the host does not clear a large page first.
+    virtual bool leaves_low_memory_alone() const noexcept { return false; }
+
     /// The reset that the guest has just asked for was the end of a panic.
     virtual bool reset_follows_panic(const GuestMemory& memory) const noexcept = 0;
 
