@@ -256,7 +256,7 @@ TEST_CASE("line levels need no second look", "[contract]") {
     }
 }
 
-TEST_CASE("vCPUs, the I/O thread and a snapshot may meet in a device", "[contract]") {
+TEST_CASE("vCPUs, the I/O thread and a snapshot may meet in a device", "[contract][threads]") {
     for (const DeviceFactory& factory : device_factories()) {
         CAPTURE(factory.name);
         Bench bench(factory);
