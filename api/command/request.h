@@ -142,6 +142,9 @@ struct PutPlatform {
     std::optional<OnReboot> on_reboot;
     std::optional<LoadMode> load;
     std::optional<std::string> kernel_cache; ///< as --kernel-cache has it: "off" or a folder
+    std::optional<IrqchipKind> irqchip;
+    std::optional<AcpiHardware> acpi;
+    std::optional<SmmMode> smm;
 };
 
 struct PutCdrom {

@@ -101,18 +101,30 @@ std::string_view load_mode_name(LoadMode mode) noexcept {
     return "auto";
 }
 
-void add_platform(Json& json, const VmConfig& config) {
-    const bool own_loading = config.load != LoadMode::automatic || config.kernel_cache_path;
-    if (config.board == BoardKind::micro && config.boot == BootMode::automatic && !own_loading)
-        return;
-    Json platform = {{"board", config.board == BoardKind::pc ? "pc" : "micro"},
-                     {"boot_mode", boot_mode_name(config.boot)},
-                     {"on_reboot", config.on_reboot == OnReboot::exit ? "exit" : "restart"}};
+/// What is not as it is by itself.
+Json platform_choices(const VmConfig& config) {
+    Json choices = Json::object();
     if (config.load != LoadMode::automatic)
-        platform["load"] = load_mode_name(config.load);
+        choices["load"] = load_mode_name(config.load);
     if (config.kernel_cache_path)
-        platform["kernel_cache"] =
+        choices["kernel_cache"] =
             config.kernel_cache_path->empty() ? "off" : *config.kernel_cache_path;
+    if (config.irqchip != IrqchipKind::automatic)
+        choices["irqchip"] = config.irqchip == IrqchipKind::split ? "split" : "kernel";
+    if (config.acpi != AcpiHardware::automatic)
+        choices["acpi"] = config.acpi == AcpiHardware::reduced ? "reduced" : "fixed";
+    if (config.smm != SmmMode::automatic)
+        choices["smm"] = config.smm == SmmMode::on ? "on" : "off";
+    return choices;
+}
+
+void add_platform(Json& json, const VmConfig& config) {
+    Json platform = platform_choices(config);
+    if (config.board == BoardKind::micro && config.boot == BootMode::automatic && platform.empty())
+        return;
+    platform["board"] = config.board == BoardKind::pc ? "pc" : "micro";
+    platform["boot_mode"] = boot_mode_name(config.boot);
+    platform["on_reboot"] = config.on_reboot == OnReboot::exit ? "exit" : "restart";
     json["platform"] = std::move(platform);
 }
 

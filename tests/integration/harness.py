@@ -14,11 +14,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TESTS = []
+# What the lab says while it goes on, and how often.
+ALIVE = "alive"
+ALIVE_SECONDS = 5
 # Modules whose tests look at the host's side of the monitor: which KVM there is makes no difference to them.
 HOST_SIDE = ("bad_input", "display_guests", "api.")
 
@@ -259,10 +263,22 @@ def keep_kvm_in_use():
     return fcntl.ioctl(device, kvm_create_vm, 0)
 
 
+def say_alive():
+    """Tells the lab's runner every few seconds that the lab goes on, whatever a test waits for."""
+    def go_on():
+        while True:
+            time.sleep(ALIVE_SECONDS)
+            print(ALIVE, flush=True)
+
+    threading.Thread(target=go_on, daemon=True).start()
+
+
 def run_here(options):
     env = Environment(options)
-    if os.environ.get("IN_LAB") and env.kvm_kind != "none":
-        keep_kvm_in_use()
+    if os.environ.get("IN_LAB"):
+        say_alive()
+        if env.kvm_kind != "none":
+            keep_kvm_in_use()
     if options.assets:
         env.load_assets(options.assets)
     print(f"KVM here: {env.kvm_kind}", flush=True)

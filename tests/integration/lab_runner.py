@@ -10,9 +10,11 @@ import sys
 import tempfile
 import time
 
-from harness import ROOT
+from harness import ALIVE, ALIVE_SECONDS, ROOT
 
 MOST_HANGS = 3
+# A busy host may stop the lab for a while.
+MOST_SILENT_SECONDS = 12 * ALIVE_SECONDS
 OUTCOMES = {"ok": "passed", "FAIL": "failed", "skip": "skipped"}
 
 
@@ -67,8 +69,9 @@ def run_in_lab(options, titles):
         running = left[0]
         lab = Lab(options, left)
         try:
-            # A test may boot several guests, each within the patience, and say nothing meanwhile.
-            for line in lab.lines(silence=options.patience * 2):
+            for line in lab.lines(silence=MOST_SILENT_SECONDS):
+                if line == ALIVE:
+                    continue
                 word, _, title = line.partition("  ")
                 title = title.strip()
                 if word == "run" and title in left:

@@ -108,6 +108,9 @@ TEST_CASE("config file: how a kernel is loaded comes back", "[json]") {
     CHECK_FALSE(config_json(config).contains("platform"));
     config.load = LoadMode::copy;
     config.kernel_cache_path = "";
+    config.irqchip = IrqchipKind::kernel;
+    config.acpi = AcpiHardware::reduced;
+    config.smm = SmmMode::on;
     const std::vector<Request> requests = parse_config_file(config_json(config).dump());
     const auto platform = std::find_if(requests.begin(), requests.end(), [](const Request& one) {
         return std::holds_alternative<PutPlatform>(one);
@@ -115,6 +118,9 @@ TEST_CASE("config file: how a kernel is loaded comes back", "[json]") {
     REQUIRE(platform != requests.end());
     CHECK(std::get<PutPlatform>(*platform).load == LoadMode::copy);
     CHECK(std::get<PutPlatform>(*platform).kernel_cache == "off");
+    CHECK(std::get<PutPlatform>(*platform).irqchip == IrqchipKind::kernel);
+    CHECK(std::get<PutPlatform>(*platform).acpi == AcpiHardware::reduced);
+    CHECK(std::get<PutPlatform>(*platform).smm == SmmMode::on);
 }
 
 TEST_CASE("docs/api.md: what it shows is taken", "[json]") {

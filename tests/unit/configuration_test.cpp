@@ -185,3 +185,35 @@ TEST_CASE("a start needs a kernel or a firmware", "[configuration]") {
     c.apply(PutDisplay{VgaKind::std_vga});
     CHECK_THROWS_WITH(c.settled(), Catch::Contains("display"));
 }
+
+TEST_CASE("what a board has of its own can't be chosen", "[configuration]") {
+    Configuration c({}, Configuration::Hold::no);
+    PutFirmware firmware;
+    firmware.image_path = some_file().path();
+    c.apply(firmware);
+    PutPlatform put;
+    put.acpi = AcpiHardware::reduced;
+    c.apply(put);
+    CHECK_THROWS_WITH(c.settled(), Catch::StartsWith("platform: acpi"));
+    put.acpi = AcpiHardware::fixed;
+    put.irqchip = IrqchipKind::split;
+    c.apply(put);
+    CHECK_THROWS_WITH(c.settled(), Catch::StartsWith("platform: irqchip"));
+    put.irqchip = IrqchipKind::automatic;
+    put.smm = SmmMode::on;
+    c.apply(put);
+    CHECK(c.settled().smm == SmmMode::on);
+
+    Configuration micro({}, Configuration::Hold::no);
+    PutBootSource source;
+    source.kernel_path = some_file().path();
+    micro.apply(source);
+    put = {};
+    put.irqchip = IrqchipKind::split;
+    put.acpi = AcpiHardware::reduced;
+    micro.apply(put);
+    CHECK(micro.settled().acpi == AcpiHardware::reduced);
+    put.smm = SmmMode::on;
+    micro.apply(put);
+    CHECK_THROWS_WITH(micro.settled(), Catch::Contains("PUT /firmware first"));
+}

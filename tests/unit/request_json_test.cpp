@@ -274,7 +274,13 @@ TEST_CASE("requests: our own", "[json]") {
         parsed<PutPlatform>(body::put_platform, R"({"load":"map","kernel_cache":"off"})");
     CHECK(loading.load == LoadMode::map);
     CHECK(loading.kernel_cache == "off");
+    const auto chips = parsed<PutPlatform>(body::put_platform,
+                                           R"({"irqchip":"split","acpi":"fixed","smm":"off"})");
+    CHECK(chips.irqchip == IrqchipKind::split);
+    CHECK(chips.acpi == AcpiHardware::fixed);
+    CHECK(chips.smm == SmmMode::off);
     refuses(body::put_platform, R"({"load":"quickly"})", "expected one of auto");
+    refuses(body::put_platform, R"({"acpi":"none"})", "expected one of auto");
     refuses(body::put_platform, R"({"kernel_cache":""})", "off");
     CHECK(parsed<PutDisplay>(body::put_display, R"({"adapter":"std"})").vga == VgaKind::std_vga);
     refuses(body::put_display, "{}", "missing field");

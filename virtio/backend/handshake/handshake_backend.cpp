@@ -17,25 +17,25 @@ constexpr std::uint8_t usual_hops = 64; // the guest may lead the connection on,
 
 HandshakeBackend::HandshakeBackend(std::unique_ptr<NetBackend> network, Clock& clock,
                                    std::function<bool()> network_has_read)
-    : network_(std::move(network)), clock_(clock), network_has_read_(std::move(network_has_read)) {}
+    : RelayBackend(std::move(network)), clock_(clock), network_has_read_(std::move(network_has_read)) {}
 
 void HandshakeBackend::connect(NetClient& client) {
     timer_ = clock_.make_timer([this, &client] {
         if (wanted_)
             client.frames_wait();
     });
-    network_->connect(client);
+    network().connect(client);
 }
 
 void HandshakeBackend::disconnect() noexcept {
-    network_->disconnect();
+    network().disconnect();
     wanted_ = false;
     timer_.reset();
 }
 
 void HandshakeBackend::want_frames(bool wanted) noexcept {
     wanted_ = wanted;
-    network_->want_frames(wanted);
+    network().want_frames(wanted);
     if (count_ != 0)
         wake_client(0);
 }
@@ -47,10 +47,10 @@ void HandshakeBackend::wake_client(std::uint64_t delay_ns) noexcept {
 
 std::size_t HandshakeBackend::receive(std::span<std::byte> frame) noexcept {
     if (count_ == 0)
-        return network_->receive(frame);
+        return network().receive(frame);
     if (!network_has_read_()) {
         wake_client(retry_ns);
-        return network_->receive(frame);
+        return network().receive(frame);
     }
     const Acknowledgement& answer = waiting_[first_];
     const mmds::Segment segment{.sequence = answer.sequence,
@@ -69,7 +69,7 @@ std::size_t HandshakeBackend::receive(std::span<std::byte> frame) noexcept {
 NetBackend::Sent HandshakeBackend::send(std::span<iovec> frame) noexcept {
     // The network may change the segments.
     const std::optional<Acknowledgement> answer = answer_to(frame);
-    const Sent sent = network_->send(frame);
+    const Sent sent = network().send(frame);
     if (sent == Sent::taken && answer)
         keep(*answer);
     return sent;

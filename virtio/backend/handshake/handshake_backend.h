@@ -16,7 +16,7 @@
 #pragma once
 
 #include "virtio/backend/mmds/packets.h"
-#include "virtio/backend/net_backend.h"
+#include "virtio/backend/relay_backend.h"
 #include "vmm/base/clock.h"
 
 #include <array>
@@ -27,7 +27,7 @@
 
 namespace coldstart {
 
-class HandshakeBackend final : public NetBackend {
+class HandshakeBackend final : public RelayBackend {
   public:
     static constexpr std::size_t max_waiting = 32;
     /// In units of the scale that the network's SYN named; most take 128 or 256 bytes.
@@ -41,15 +41,9 @@ class HandshakeBackend final : public NetBackend {
 
     void connect(NetClient& client) override;
     void disconnect() noexcept override;
-    NetOffloads offloads() const noexcept override { return network_->offloads(); }
-    void set_guest_offloads(NetOffloads offloads) noexcept override {
-        network_->set_guest_offloads(offloads);
-    }
-    bool link_up() const noexcept override { return network_->link_up(); }
     void want_frames(bool wanted) noexcept override;
     std::size_t receive(std::span<std::byte> frame) noexcept override;
     Sent send(std::span<iovec> frame) noexcept override;
-    void flush() noexcept override { network_->flush(); }
 
   private:
     /// The ACK that belongs to a SYN-ACK of the guest.
@@ -64,7 +58,6 @@ class HandshakeBackend final : public NetBackend {
     void keep(const Acknowledgement& answer) noexcept;
     void wake_client(std::uint64_t delay_ns) noexcept;
 
-    std::unique_ptr<NetBackend> network_;
     Clock& clock_;
     std::function<bool()> network_has_read_;
     std::array<Acknowledgement, max_waiting> waiting_{}; ///< a ring

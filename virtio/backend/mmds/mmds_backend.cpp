@@ -18,7 +18,7 @@ constexpr std::byte needs_checksum{1};
 
 MmdsBackend::MmdsBackend(std::unique_ptr<NetBackend> network, MetadataSource& source, Clock& clock,
                          const MmdsOptions& options)
-    : network_(std::move(network)), clock_(clock), service_(source, options.service),
+    : RelayBackend(std::move(network)), clock_(clock), service_(source, options.service),
       stack_(options.ipv4_address, service_), frame_(max_frame_bytes) {}
 
 void MmdsBackend::connect(NetClient& client) {
@@ -27,18 +27,18 @@ void MmdsBackend::connect(NetClient& client) {
         if (wanted_)
             client.frames_wait();
     });
-    network_->connect(client);
+    network().connect(client);
 }
 
 void MmdsBackend::disconnect() noexcept {
-    network_->disconnect();
+    network().disconnect();
     wanted_ = false;
     timer_.reset();
 }
 
 void MmdsBackend::want_frames(bool wanted) noexcept {
     wanted_ = wanted;
-    network_->want_frames(wanted);
+    network().want_frames(wanted);
     if (wanted)
         schedule(clock_.now_ns());
 }
@@ -47,7 +47,7 @@ std::size_t MmdsBackend::receive(std::span<std::byte> frame) noexcept {
     const std::uint64_t now_ns = clock_.now_ns();
     const std::size_t size = stack_.next_frame(frame.subspan(header_bytes), now_ns);
     if (size == 0)
-        return network_->receive(frame);
+        return network().receive(frame);
     std::memset(frame.data(), 0, header_bytes);
     return header_bytes + size;
 }
@@ -56,7 +56,7 @@ NetBackend::Sent MmdsBackend::send(std::span<iovec> frame) noexcept {
     std::array<std::byte, mmds::frame_kind_bytes> start;
     const std::size_t seen = copy_from_segments(frame, header_bytes, start);
     if (!stack_.claims(ByteView(start).first(seen)))
-        return network_->send(frame);
+        return network().send(frame);
     // The guest may change its frame meanwhile: from here on only the copy counts.
     const std::size_t size = copy_from_segments(frame, 0, frame_);
     const ByteView copy = ByteView(frame_).first(size);

@@ -13,7 +13,7 @@
 
 #include "virtio/backend/mmds/service.h"
 #include "virtio/backend/mmds/stack.h"
-#include "virtio/backend/net_backend.h"
+#include "virtio/backend/relay_backend.h"
 #include "vmm/base/clock.h"
 #include "vmm/base/metadata_source.h"
 
@@ -29,7 +29,7 @@ struct MmdsOptions {
     MmdsServiceOptions service = {};
 };
 
-class MmdsBackend final : public NetBackend {
+class MmdsBackend final : public RelayBackend {
   public:
     /// `source` and `clock` outlive it.
     MmdsBackend(std::unique_ptr<NetBackend> network, MetadataSource& source, Clock& clock,
@@ -37,20 +37,13 @@ class MmdsBackend final : public NetBackend {
 
     void connect(NetClient& client) override;
     void disconnect() noexcept override;
-    NetOffloads offloads() const noexcept override { return network_->offloads(); }
-    void set_guest_offloads(NetOffloads offloads) noexcept override {
-        network_->set_guest_offloads(offloads);
-    }
-    bool link_up() const noexcept override { return network_->link_up(); }
     void want_frames(bool wanted) noexcept override;
     std::size_t receive(std::span<std::byte> frame) noexcept override;
     Sent send(std::span<iovec> frame) noexcept override;
-    void flush() noexcept override { network_->flush(); }
 
   private:
     void schedule(std::uint64_t now_ns) noexcept;
 
-    std::unique_ptr<NetBackend> network_;
     Clock& clock_;
     MmdsService service_;
     mmds::Stack stack_;

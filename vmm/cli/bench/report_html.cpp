@@ -1,6 +1,5 @@
 #include "vmm/cli/bench/report_html.h"
 
-#include "vmm/base/byte_size.h"
 #include "vmm/base/text.h"
 #include "vmm/cli/bench/chart.h"
 #include "vmm/cli/bench/html_text.h"
@@ -120,21 +119,12 @@ std::string legend(const std::vector<std::string>& phases) {
 
 std::string facts(const BootReport& report) {
     std::string list = "<dl>";
-    const auto fact = [&list](std::string_view name, const std::string& value) {
-        if (!value.empty())
-            list += cat("<dt>", name, "</dt><dd>", html_text(value), "</dd>");
+    const auto add = [&list](std::string_view name, std::string_view text) {
+        list += cat("<dt>", name, "</dt><dd>", html_text(text), "</dd>");
     };
-    fact("kernel", report.kernel);
-    fact("initrd", report.initrd);
-    for (const std::string& disk : report.disks)
-        fact("disk", disk);
-    fact("command line", report.command_line);
-    fact("guest", cat(report.cpus, report.cpus == 1 ? " CPU, " : " CPUs, ",
-                      format_byte_size(report.memory_bytes)));
-    fact("ready", report.ready);
-    fact("host", cat(report.host, ", KVM: ", report.kvm_kind));
-    fact("clock", clock_text(report.clock));
-    fact("runs", cat(report.runs, " of each in turn, after ", report.warmup, " to warm up"));
+    for (const auto& [name, text] : measured_facts(report))
+        add(name, text);
+    add("runs", cat(report.runs, " of each in turn, after ", report.warmup, " to warm up"));
     return list + "</dl>\n";
 }
 

@@ -64,22 +64,25 @@ std::vector<std::string> phase_names(const BootReport& report) {
     return names;
 }
 
-std::string report_facts(const BootReport& report) {
-    std::string out;
-    const auto fact = [&out](std::string_view name, const std::string& value) {
-        if (!value.empty())
-            out += cat(name, std::string(10 - name.size(), ' '), printable(value, 400), '\n');
-    };
-    fact("kernel", report.kernel);
-    fact("initrd", report.initrd);
+std::vector<Fact> measured_facts(const BootReport& report) {
+    std::vector<Fact> facts{{"kernel", report.kernel}, {"initrd", report.initrd}};
     for (const std::string& disk : report.disks)
-        fact("disk", disk);
-    fact("cmdline", report.command_line);
-    fact("guest", cat(report.cpus, report.cpus == 1 ? " CPU, " : " CPUs, ",
-                      format_byte_size(report.memory_bytes)));
-    fact("ready", report.ready);
-    fact("host", cat(report.host, ", KVM: ", report.kvm_kind));
-    fact("clock", clock_text(report.clock));
+        facts.push_back({"disk", disk});
+    facts.push_back({"cmdline", report.command_line});
+    facts.push_back({"guest", cat(report.cpus, report.cpus == 1 ? " CPU, " : " CPUs, ",
+                                  format_byte_size(report.memory_bytes))});
+    facts.push_back({"ready", report.ready});
+    facts.push_back({"host", cat(report.host, ", KVM: ", report.kvm_kind)});
+    facts.push_back({"clock", clock_text(report.clock)});
+    std::erase_if(facts, [](const Fact& fact) { return fact.text.empty(); });
+    return facts;
+}
+
+std::string report_facts(const BootReport& report) {
+    constexpr std::size_t name_columns = 10;
+    std::string out;
+    for (const auto& [name, text] : measured_facts(report))
+        out += cat(name, std::string(name_columns - name.size(), ' '), printable(text, 400), '\n');
     return out;
 }
 

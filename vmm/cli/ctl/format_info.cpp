@@ -117,10 +117,16 @@ void add_boot(TextTable& table, const Json& config) {
         std::string list = cat("board ", cell(*platform, "board"));
         add_item(list, cat("boot by ", cell(*platform, "boot_mode")));
         add_item(list, cat("on reboot ", cell(*platform, "on_reboot")));
-        if (member(*platform, "load") != nullptr)
-            add_item(list, cat("load by ", cell(*platform, "load")));
-        if (member(*platform, "kernel_cache") != nullptr)
-            add_item(list, cat("kernel cache ", cell(*platform, "kernel_cache")));
+        constexpr std::pair<std::string_view, std::string_view> choices[] = {
+            {"load", "load by "},
+            {"kernel_cache", "kernel cache "},
+            {"irqchip", "irqchip "},
+            {"acpi", "ACPI "},
+            {"smm", "SMM "}};
+        for (const auto& [key, label] : choices) {
+            if (member(*platform, key) != nullptr)
+                add_item(list, cat(label, cell(*platform, key)));
+        }
         add_pair(table, "platform", list);
     }
     if (const Json* const firmware = member(config, "firmware")) {

@@ -79,6 +79,9 @@ void settle_boot_source(VmConfig& config) {
         if (config.boot == BootMode::linux64 || config.boot == BootMode::pvh)
             throw Error("platform: boot_mode: with a firmware the kernel is not entered directly; "
                         "leave one of the two out");
+        if (config.irqchip == IrqchipKind::split || config.acpi == AcpiHardware::reduced)
+            throw Error(cat("platform: ", config.irqchip == IrqchipKind::split ? "irqchip" : "acpi",
+                            ": with a firmware the board is pc, which has its own; leave it out"));
         config.board = BoardKind::pc;
         config.boot = BootMode::firmware;
         return;
@@ -90,6 +93,7 @@ void settle_boot_source(VmConfig& config) {
                                       : sata                            ? "drives: bus sata"
                                       : !config.cdrom_path.empty()      ? "cdrom"
                                       : config.vga != VgaKind::none     ? "display"
+                                      : config.smm == SmmMode::on       ? "platform: smm"
                                                                         : "";
     if (!needs_pc.empty())
         throw Error(cat(needs_pc, ": the board pc boots by firmware, and there is none; "
@@ -267,6 +271,9 @@ void Configuration::apply(const PutPlatform& put) {
     config_.load = put.load.value_or(config_.load);
     if (put.kernel_cache)
         config_.kernel_cache_path = *put.kernel_cache == "off" ? "" : *put.kernel_cache;
+    config_.irqchip = put.irqchip.value_or(config_.irqchip);
+    config_.acpi = put.acpi.value_or(config_.acpi);
+    config_.smm = put.smm.value_or(config_.smm);
 }
 
 void Configuration::apply(const PutCdrom& put) {
