@@ -254,6 +254,9 @@ dd if=/dev/urandom of=/data bs=1k count=300
 echo sum $(sha256sum </data)
 nc -l -p 80 -e cat &
 nc -l -p 81 -e cat /data &
+for port in 0050 0051; do
+    until grep -qs ":$port .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
+done
 echo servers are up
 wait"""
     line = f"{QUIET} cs.modules=virtio_mmio,virtio_net"
