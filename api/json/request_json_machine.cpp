@@ -198,10 +198,9 @@ ParsedRequest put_platform(const Json& json, PathId) {
     platform.kernel_cache = members.text("kernel_cache");
     if (platform.kernel_cache && platform.kernel_cache->empty())
         members.refuse("kernel_cache", "a folder, or \"off\", is expected");
-    platform.irqchip =
-        members.word<IrqchipKind>("irqchip", {{"auto", IrqchipKind::automatic},
-                                              {"split", IrqchipKind::split},
-                                              {"kernel", IrqchipKind::kernel}});
+    platform.irqchip = members.word<IrqchipKind>("irqchip", {{"auto", IrqchipKind::automatic},
+                                                             {"split", IrqchipKind::split},
+                                                             {"kernel", IrqchipKind::kernel}});
     platform.acpi = members.word<AcpiHardware>("acpi", {{"auto", AcpiHardware::automatic},
                                                         {"reduced", AcpiHardware::reduced},
                                                         {"fixed", AcpiHardware::fixed}});

@@ -13,10 +13,9 @@ using namespace rst_cnt;
 
 namespace {
 
-constexpr std::array region_shapes = {RegionShape{"sleep_control", BusKind::pio, 1},
-                                      RegionShape{"sleep_status", BusKind::pio, 1},
-                                      RegionShape{"reset", BusKind::pio, 1},
-                                      RegionShape{"power_off", BusKind::pio, 2}};
+constexpr std::array region_shapes = {
+    RegionShape{"sleep_control", BusKind::pio, 1}, RegionShape{"sleep_status", BusKind::pio, 1},
+    RegionShape{"reset", BusKind::pio, 1}, RegionShape{"power_off", BusKind::pio, 2}};
 /// Whether a word written to PM1_CNT (section 4.8.3.2.1) enters S5.
 constexpr bool is_pm1_soft_off(std::uint64_t value) noexcept {
     using namespace acpi_pm;
@@ -38,13 +37,12 @@ std::span<const LineShape> AcpiGed::lines() const noexcept {
 
 AcpiDescription AcpiGed::acpi() const {
     AcpiDescription description;
-    description.reduced_hardware =
-        AcpiReducedHardware{.sleep_control_region = region_sleep_control,
-                            .sleep_status_region = region_sleep_status,
-                            .reset_region = region_reset,
-                            .reset_value = reset_value,
-                            .power_button_line = 0,
-                            .s5_sleep_type = s5_sleep_type};
+    description.reduced_hardware = AcpiReducedHardware{.sleep_control_region = region_sleep_control,
+                                                       .sleep_status_region = region_sleep_status,
+                                                       .reset_region = region_reset,
+                                                       .reset_value = reset_value,
+                                                       .power_button_line = 0,
+                                                       .s5_sleep_type = s5_sleep_type};
     return description;
 }
 

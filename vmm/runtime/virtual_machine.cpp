@@ -91,8 +91,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
       memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages,
                             boot_->leaves_low_memory_alone() ? LowMemory::small_pages
                                                              : LowMemory::as_all_else)),
-      clock_(io_loop),
-      queue_(queue), observer_(host.observer), milestones_(*host.milestones),
+      clock_(io_loop), queue_(queue), observer_(host.observer), milestones_(*host.milestones),
       watch_boot_(host.watch_boot), wiring_(config_.irqchip == IrqchipKind::split),
       power_(std::make_unique<Power>(*this)) {
     milestones_.reached(Milestone::memory_ready);

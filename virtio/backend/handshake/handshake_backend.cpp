@@ -17,7 +17,8 @@ constexpr std::uint8_t usual_hops = 64; // the guest may lead the connection on,
 
 HandshakeBackend::HandshakeBackend(std::unique_ptr<NetBackend> network, Clock& clock,
                                    std::function<bool()> network_has_read)
-    : RelayBackend(std::move(network)), clock_(clock), network_has_read_(std::move(network_has_read)) {}
+    : RelayBackend(std::move(network)), clock_(clock),
+      network_has_read_(std::move(network_has_read)) {}
 
 void HandshakeBackend::connect(NetClient& client) {
     timer_ = clock_.make_timer([this, &client] {

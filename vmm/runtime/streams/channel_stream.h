@@ -100,7 +100,7 @@ class ChannelStream : public ByteStream {
     std::unique_ptr<Watch> input_watch_, output_watch_, room_watch_, gather_watch_;
     UniqueFd gather_timer_; ///< runs now and then while a burst lasts
     bool timer_runs_ = false;
-    bool gathering_ = false; ///< what the queue holds was not offered to the descriptor yet
+    bool gathering_ = false;       ///< what the queue holds was not offered to the descriptor yet
     std::uint64_t written_ns_ = 0; ///< when something was offered to it last
     std::optional<HostFd> output_;
     ByteRing queue_;
