@@ -16,14 +16,14 @@ namespace {
 constexpr std::array region_shapes = {
     RegionShape{"sleep_control", BusKind::pio, 1}, RegionShape{"sleep_status", BusKind::pio, 1},
     RegionShape{"reset", BusKind::pio, 1}, RegionShape{"power_off", BusKind::pio, 2}};
+constexpr std::array line_shapes = {LineShape{"event", true}};
+
 /// Whether a word written to PM1_CNT (section 4.8.3.2.1) enters S5.
 constexpr bool is_pm1_soft_off(std::uint64_t value) noexcept {
     using namespace acpi_pm;
     return (value & cnt_sleep_enable) != 0 &&
            (value & cnt_sleep_type) >> cnt_sleep_type_shift == s5_sleep_type;
 }
-
-constexpr std::array line_shapes = {LineShape{"event", true}};
 
 } // namespace
 

@@ -405,12 +405,13 @@ CommandSpec run_spec() noexcept {
                 "quits, Ctrl-A h shows the other keys.\n"
                 "\n"
                 "Without --cmdline the kernel gets a console and settings that make boot quick:\n"
-                "  console=ttyS0 panic=-1 pci=off 8250.nr_uarts=1 random.trust_cpu=on\n"
+                "  console=ttyS0 panic=-1 8250.nr_uarts=1 random.trust_cpu=on\n"
                 "  cryptomgr.notests\n"
                 "Unless the command line has such a word already, coldstart adds to it\n"
                 "  root=/dev/vda rw   with a --disk (ro if it is read-only) and no --initrd\n"
                 "  reboot=panic_warm  by which a panic is told from a reboot: a panic ends the\n"
-                "                     run with status 3, whatever --on-reboot says\n",
+                "                     run with status 3, whatever --on-reboot says\n"
+                "  pci=off            on board micro, which has no PCI\n",
             .examples =
                 "  coldstart run --kernel vmlinuz --initrd initrd.img\n"
                 "  coldstart run --kernel vmlinuz --disk path=root.ext4 --memory 1G --cpus 2\n"
