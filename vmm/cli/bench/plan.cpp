@@ -22,6 +22,7 @@ std::string kernel_command_line(const BenchCommand& command) {
     if (command.kernel_path.empty())
         return "";
     VmConfig config;
+    config.board = BoardKind::pc; // what board micro adds is right on board micro alone
     config.command_line = command.command_line.empty() ? bench_command_line : command.command_line;
     config.disks = command.disks;
     config.initrd_path = command.initrd_path;

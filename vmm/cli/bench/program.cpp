@@ -98,10 +98,10 @@ void copy_qemu_data(const std::string& folder) {
                                    "bios-microvm.bin", "bios-256k.bin", "qboot.rom"}) {
         const fs::path source = fs::path("/usr/share/qemu") / name;
         const fs::path firmware = fs::path("/usr/share/seabios") / name;
-        for (const fs::path& path : {source, firmware}) {
-            if (fs::exists(path))
-                put_copy(path, fs::path(folder) / name);
-        }
+        // QEMU looks in its own folder first; Debian has another bios-microvm.bin in each.
+        const fs::path& found = fs::exists(source) ? source : firmware;
+        if (fs::exists(found))
+            put_copy(found, fs::path(folder) / name);
     }
 }
 
