@@ -22,7 +22,7 @@ enum class IrqchipKind { automatic, split, kernel };
 enum class AcpiHardware { automatic, reduced, fixed };
 enum class OnReboot { restart, exit };
 enum class VgaKind { none, std_vga };
-/// System management mode, on board pc: for firmware built for it, always, never.
+/// System management mode, on board pc: for UEFI firmware where KVM has it, always, never.
 enum class SmmMode { automatic, on, off };
 /// What guest memory is made of: the host's choice, huge pages of hugetlbfs, or small pages that
 /// the host may merge into large ones.

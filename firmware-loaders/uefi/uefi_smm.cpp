@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <string_view>
 
 namespace coldstart {
 namespace {
@@ -54,6 +55,17 @@ bool section_holds(ByteView image, std::size_t at, const Guid& guid) {
 }
 
 } // namespace
+
+bool is_uefi(ByteView image) noexcept {
+    constexpr std::string_view signature = "_FVH";
+    constexpr std::size_t signature_offset = 40;
+    const std::string_view text(reinterpret_cast<const char*>(image.data()), image.size());
+    for (std::size_t at = signature_offset; at < text.size(); at += page_size_bytes) {
+        if (text.substr(at, signature.size()) == signature)
+            return true;
+    }
+    return false;
+}
 
 bool is_uefi_with_smm(ByteView image) {
     if (holds(image, smm_ipl_file))

@@ -13,6 +13,10 @@
 
 namespace coldstart {
 
+/// Whether it is a UEFI image at all: a firmware volume begins at some page of it (UEFI PI 1.7,
+/// volume 3, section 3.2.1).
+bool is_uefi(ByteView image) noexcept;
+
 /// Unpacks what is packed, which takes some tenths of a second for OVMF. A damaged section holds
 /// nothing.
 bool is_uefi_with_smm(ByteView image);

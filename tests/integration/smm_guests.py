@@ -61,7 +61,8 @@ def signed_chain(env):
     store = env.path("secure.fd")
     shutil.copy(asset(env, "OVMF_SECURE_VARS"), store)
     result = run_firmware(env, asset(env, "OVMF_SECURE_CODE"), "--nvram", store,
-                          "--memory", "512M", "--disk", f"path={asset(env, 'SECURE_BOOT_DISK')},readonly=on")
+                          "--cpus", "2", "--memory", "512M", "--disk",
+                          f"path={asset(env, 'SECURE_BOOT_DISK')},readonly=on")
     # D_LCK and G_SMRAME: the firmware has locked SMRAM, and with it the flash.
     expect_debian(result, env, "GRUB speaks", "kernel says secureboot: Secure boot enabled",
                   "variable kept")

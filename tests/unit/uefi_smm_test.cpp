@@ -61,6 +61,16 @@ TEST_CASE("the driver that loads SMM is found in a packed volume", "[loaders]") 
     CHECK_FALSE(is_uefi_with_smm({}));
 }
 
+TEST_CASE("a UEFI image has a firmware volume at a page", "[loaders]") {
+    Bytes image(3 * page_size_bytes, std::byte{0});
+    CHECK_FALSE(is_uefi(image));
+    CHECK_FALSE(is_uefi(Bytes(20)));
+    put(image, page_size_bytes + 40, std::array<char, 4>{'_', 'F', 'V', 'H'});
+    CHECK(is_uefi(image));
+    CHECK_FALSE(is_uefi(ByteView(image).subspan(16)));
+    CHECK_FALSE(is_uefi(ByteView(image).first(page_size_bytes + 42)));
+}
+
 TEST_CASE("a packed volume that is cut or damaged holds nothing", "[loaders]") {
     const Bytes whole = image_with(volume(true));
     constexpr std::size_t data = section_at + 24;

@@ -174,8 +174,8 @@ constexpr FlagSpec run_flags[] = {
      .value = "WHETHER",
      .kind = ValueKind::words,
      .words = "auto|on|off",
-     .help = "system management mode on board pc: on, off, or auto, which is on for UEFI firmware "
-             "that is built for it, as for Secure Boot (default: auto)",
+     .help = "system management mode on board pc: on, off, or auto, on for UEFI firmware where the "
+             "host has it (default: auto)",
      .store =
          [](CommandDraft& d, const FlagSpec&, Value v) {
              d.run.config.smm = v == "on"    ? SmmMode::on
