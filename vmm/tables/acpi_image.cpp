@@ -75,14 +75,14 @@ class ImageBuilder {
 
 /// FACS, DSDT and the FADT that points to them; returns the FADT's offset.
 std::size_t add_fixed_tables(ImageBuilder& image, const AcpiInputs& inputs,
-                             const std::optional<FixedHardware>& fixed) {
+                             const PowerManagement& power) {
     std::size_t facs = 0;
-    if (fixed)
+    if (power.fixed)
         facs = image.add("FACS", build_facs(), acpi_image_alignment);
-    const std::size_t dsdt = image.add("DSDT", build_dsdt(inputs, fixed));
-    const std::size_t fadt = image.add("FACP", build_fadt(inputs, fixed));
+    const std::size_t dsdt = image.add("DSDT", build_dsdt(inputs, power));
+    const std::size_t fadt = image.add("FACP", build_fadt(inputs, power));
     // X_FIRMWARE_CTRL stays 0: of the two pointers to the FACS at most one may be set.
-    if (fixed)
+    if (power.fixed)
         image.point(fadt + fadt_firmware_ctrl, 4, facs);
     image.point(fadt + fadt_dsdt, 4, dsdt);
     image.point(fadt + fadt_x_dsdt, 8, dsdt);
@@ -96,11 +96,11 @@ bool has_plain_checksum(const AcpiTablePlace& place) noexcept {
 }
 
 AcpiImage build_acpi_image(const AcpiInputs& inputs, bool with_rsdt) {
-    const auto fixed = find_fixed_hardware(inputs);
+    const PowerManagement power = find_power_management(inputs);
     ImageBuilder image;
     std::vector<std::size_t> tables;
-    tables.push_back(add_fixed_tables(image, inputs, fixed));
-    tables.push_back(image.add("APIC", build_madt(inputs, fixed)));
+    tables.push_back(add_fixed_tables(image, inputs, power));
+    tables.push_back(image.add("APIC", build_madt(inputs, power.fixed)));
     if (inputs.pci) {
         if (inputs.pci->ecam)
             tables.push_back(image.add("MCFG", build_mcfg(*inputs.pci->ecam)));

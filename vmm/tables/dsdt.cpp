@@ -63,9 +63,8 @@ aml::Term plain_system(const AcpiInputs& inputs, const std::optional<ReducedHard
 
 } // namespace
 
-std::vector<std::byte> build_dsdt(const AcpiInputs& inputs,
-                                  const std::optional<FixedHardware>& fixed) {
-    const auto reduced = find_reduced_hardware(inputs);
+std::vector<std::byte> build_dsdt(const AcpiInputs& inputs, const PowerManagement& power) {
+    const auto& [fixed, reduced] = power;
     aml::Term program;
     if (inputs.pci)
         program += pci_system(inputs, fixed, processor_objects(inputs.apic_ids.size()));

@@ -158,8 +158,8 @@ std::uint32_t feature_flags(const AcpiInputs& inputs, const std::optional<FixedH
 
 } // namespace
 
-std::vector<std::byte> build_fadt(const AcpiInputs& inputs,
-                                  const std::optional<FixedHardware>& fixed) {
+std::vector<std::byte> build_fadt(const AcpiInputs& inputs, const PowerManagement& power) {
+    const auto& [fixed, reduced] = power;
     std::vector<std::byte> table = sdt_begin("FACP", fadt_revision);
     table.resize(fadt_bytes);
     const std::span<std::byte> fields(table);
@@ -170,7 +170,6 @@ std::vector<std::byte> build_fadt(const AcpiInputs& inputs,
     if (has(inputs, LegacyFeature::cmos_rtc))
         store_le(fields, at::century, cmos_century_index);
     store_le(fields, at::boot_architecture, boot_architecture(inputs));
-    const auto reduced = find_reduced_hardware(inputs);
     const bool reset_register = reduced || (fixed && fixed->reset != 0);
     store_le(fields, at::flags, feature_flags(inputs, fixed, reset_register));
     if (fixed)

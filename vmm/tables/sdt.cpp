@@ -97,11 +97,6 @@ ReducedHardware resolve(const PlacedDevice& placed, const AcpiReducedHardware& d
     return found;
 }
 
-[[noreturn]] void refuse_second(const PlacedDevice& placed) {
-    throw Error(cat(placed.id, ": a second device with ACPI power management"),
-                "a board has one power management device");
-}
-
 } // namespace
 
 std::uint8_t checksum_of(ByteView bytes) noexcept {
@@ -145,33 +140,24 @@ std::array<std::byte, 12> io_address(std::uint16_t address, unsigned width_bytes
     return gas;
 }
 
-std::optional<FixedHardware> find_fixed_hardware(const AcpiInputs& inputs) {
+PowerManagement find_power_management(const AcpiInputs& inputs) {
     const auto pm_base = inputs.pci ? inputs.pci->pm_base : std::nullopt;
-    std::optional<FixedHardware> found;
+    PowerManagement found;
     for (const PlacedDevice& placed : inputs.devices) {
-        const auto described = placed.device->acpi().fixed_hardware;
-        if (!described)
+        const AcpiDescription described = placed.device->acpi();
+        if (!described.fixed_hardware && !described.reduced_hardware)
             continue;
-        if (found)
-            refuse_second(placed);
-        found = resolve(placed, *described, pm_base);
-        if (inputs.pci && inputs.pci->reset) {
-            found->reset = inputs.pci->reset->port;
-            found->reset_value = inputs.pci->reset->value;
-        }
+        if (found.fixed || found.reduced)
+            throw Error(cat(placed.id, ": a second device with ACPI power management"),
+                        "a board has one power management device");
+        if (described.fixed_hardware)
+            found.fixed = resolve(placed, *described.fixed_hardware, pm_base);
+        else
+            found.reduced = resolve(placed, *described.reduced_hardware);
     }
-    return found;
-}
-
-std::optional<ReducedHardware> find_reduced_hardware(const AcpiInputs& inputs) {
-    std::optional<ReducedHardware> found;
-    for (const PlacedDevice& placed : inputs.devices) {
-        const AcpiDescription description = placed.device->acpi();
-        if (!description.reduced_hardware)
-            continue;
-        if (found || find_fixed_hardware(inputs))
-            refuse_second(placed);
-        found = resolve(placed, *description.reduced_hardware);
+    if (found.fixed && inputs.pci && inputs.pci->reset) {
+        found.fixed->reset = inputs.pci->reset->port;
+        found.fixed->reset_value = inputs.pci->reset->value;
     }
     return found;
 }

@@ -60,12 +60,14 @@ struct ReducedHardware {
 /// A base that says that a region is nowhere until the guest places it.
 inline constexpr std::uint64_t acpi_unplaced = ~std::uint64_t{0};
 
-/// Nothing when no device has any: a hardware-reduced machine. Throws Error on two, and on one
-/// that is nowhere.
-std::optional<FixedHardware> find_fixed_hardware(const AcpiInputs& inputs);
+/// What a machine has of either; at most one. A machine without fixed hardware is
+/// hardware-reduced, with or without a device that has the registers of that.
+struct PowerManagement {
+    std::optional<FixedHardware> fixed;
+    std::optional<ReducedHardware> reduced;
+};
 
-/// Nothing when no device has any. Throws Error on two, on one beside fixed hardware, and on one
-/// that is nowhere.
-std::optional<ReducedHardware> find_reduced_hardware(const AcpiInputs& inputs);
+/// Throws Error on two such devices, and on one that is nowhere.
+PowerManagement find_power_management(const AcpiInputs& inputs);
 
 } // namespace coldstart

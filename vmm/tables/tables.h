@@ -12,8 +12,7 @@
 namespace coldstart {
 
 /// FADT of revision 6 (ACPI 6.4 section 5.2.9), its pointers zero.
-std::vector<std::byte> build_fadt(const AcpiInputs& inputs,
-                                  const std::optional<FixedHardware>& fixed);
+std::vector<std::byte> build_fadt(const AcpiInputs& inputs, const PowerManagement& power);
 
 /// FACS of version 2 (section 5.2.10): the global lock and a wake vector, neither used.
 std::vector<std::byte> build_facs();
@@ -23,8 +22,7 @@ std::vector<std::byte> build_madt(const AcpiInputs& inputs,
                                   const std::optional<FixedHardware>& fixed);
 
 /// DSDT (section 5.2.11.1): processors, the devices that describe themselves, and \_S5.
-std::vector<std::byte> build_dsdt(const AcpiInputs& inputs,
-                                  const std::optional<FixedHardware>& fixed);
+std::vector<std::byte> build_dsdt(const AcpiInputs& inputs, const PowerManagement& power);
 
 /// MCFG (PCI Firmware Specification 3.0, section 4.1.2): where ECAM stands.
 std::vector<std::byte> build_mcfg(const EcamFacts& ecam);

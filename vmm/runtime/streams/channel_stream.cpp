@@ -159,8 +159,10 @@ void ChannelStream::start_timer() noexcept {
     if (std::exchange(timer_runs_, true))
         return;
     const itimerspec soon{{}, {0, gather_ns}};
-    if (::timerfd_settime(gather_timer_.get(), 0, &soon, nullptr) != 0)
-        write_queue();
+    if (::timerfd_settime(gather_timer_.get(), 0, &soon, nullptr) == 0)
+        return;
+    timer_runs_ = false;
+    write_queue();
 }
 
 void ChannelStream::on_gathered() noexcept {

@@ -6,9 +6,11 @@
 // byte, output is gathered until its line ends, `gathered_bytes` are together or `gather_ns` are
 // over, so that neither the vCPU nor the reader pays for every byte. What the descriptor does not
 // take is queued; when the queue is full, write() takes less and the sink hears output_ready()
-// later. While no output is attached it is dropped, and the guest goes on. Input is read only as fast as the sink takes it, except with a
-// filter: a person must be able to leave a guest that does not listen, so then input is always
-// read, and typing beyond the buffer is dropped.
+// later. While no output is attached it is dropped, and the guest goes on.
+//
+// Input is read only as fast as the sink takes it, except with a filter: a person must be able to
+// leave a guest that does not listen, so then input is always read, and typing beyond the buffer
+// is dropped.
 //
 // Threads: write and input_wanted any, also while the device holds its own lock; set_sink any, but
 // without that lock: after it returned the old sink is not called. Construction, destruction,
