@@ -53,6 +53,41 @@ TEST_CASE("events are told once, numbered, from the first on", "[events]") {
     CHECK(Json::parse(hub.timeline()) == Json(early.lines));
 }
 
+TEST_CASE("nobody is woken for events that nobody reads, until many wait", "[events]") {
+    FakeReactor reactor;
+    EventHub hub(reactor, 0);
+    SECTION("what happens to the machine") {
+        for (std::size_t i = 1; i < EventHub::inbox_room / 2; ++i)
+            hub.happened({EventKind::paused});
+        CHECK(reactor.run_until_idle() == 0);
+        hub.happened({EventKind::paused});
+        CHECK(reactor.run_until_idle() == 1);
+    }
+    SECTION("POST codes") {
+        for (std::size_t i = 1; i < EventHub::post_code_ring / 2; ++i)
+            hub.post_code(1, 0);
+        CHECK(reactor.run_until_idle() == 0);
+        hub.post_code(1, 0);
+        CHECK(reactor.run_until_idle() == 1);
+    }
+    SECTION("the guest's lines") {
+        for (std::size_t i = 1; i < EventHub::ready_lines / 2; ++i)
+            hub.guest_ready("a line");
+        CHECK(reactor.run_until_idle() == 0);
+        hub.guest_ready("a line");
+        CHECK(reactor.run_until_idle() == 1);
+    }
+    Heard reader;
+    const auto handle = hub.follow(reader.listener());
+    reactor.run_until_idle();
+    const std::size_t before = reader.lines.size();
+    CHECK(before == Json::parse(hub.timeline()).size());
+    CHECK(before > 1);
+    hub.happened({EventKind::resumed});
+    CHECK(reactor.run_until_idle() == 1);
+    CHECK(reader.lines.size() == before + 1);
+}
+
 TEST_CASE("a reader that comes too late is told how much it missed", "[events]") {
     FakeReactor reactor;
     EventHub hub(reactor, 0);

@@ -34,6 +34,26 @@ bool comes_true(const std::atomic<int>& value, int wanted) {
 
 } // namespace
 
+TEST_CASE("a loop that is asked to stop ends after what it is about", "[io_loop]") {
+    IoLoop loop;
+    loop.start();
+    std::promise<void> begun, go_on;
+    std::atomic<bool> ended = false;
+    loop.post([&] {
+        begun.set_value();
+        go_on.get_future().wait();
+        ended = true;
+    });
+    begun.get_future().wait();
+    loop.ask_to_stop(); // which does not wait, or this would never end
+    std::atomic<bool> too_late = false;
+    loop.post([&] { too_late = true; });
+    go_on.set_value();
+    loop.stop();
+    CHECK(ended);
+    CHECK_FALSE(too_late);
+}
+
 TEST_CASE("the I/O loop calls back for a ready descriptor and runs posted tasks", "[io_loop]") {
     IoLoop loop;
     loop.start();

@@ -325,6 +325,8 @@ int run_session(SessionOptions options) {
     write_timeline(reason, status, end_ns);
     signals.end();
     server.reset();
+    host_loop.ask_to_stop(); // it ends while the machine is taken down
+    machine.take_down();
     host_loop.stop();
     return status;
 }

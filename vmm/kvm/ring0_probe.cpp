@@ -9,9 +9,9 @@
 #include <cstring>
 #include <ctime>
 
-#include <cpuid.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/platform/x86.h>
 
 namespace coldstart {
 namespace {
@@ -93,11 +93,9 @@ Ring0Probe probe_ring0(const Kvm& kvm) {
 }
 
 bool cpu_hides_virtualisation() noexcept {
-    constexpr unsigned vmx = 1u << 5, svm = 1u << 2;
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid(1, &a, &b, &c, &d) != 0 && (c & vmx) != 0)
-        return false;
-    return __get_cpuid(0x80000001, &a, &b, &c, &d) == 0 || (c & svm) == 0;
+    // As the C library found it when the process began: in a virtual machine each CPUID is
+    // intercepted, and this is asked at every start.
+    return !CPU_FEATURE_PRESENT(VMX) && !CPU_FEATURE_PRESENT(SVM);
 }
 
 } // namespace coldstart

@@ -104,7 +104,6 @@ class Vcpu {
 
   private:
     /// Sets an MSR; one that the host's KVM does not know is left out in silence.
-    void set_msr(std::uint32_t index, std::uint64_t value);
     ExitKind decode_exit() noexcept;
     std::string describe_registers() const;
     std::string describe_code(const GuestMemory& memory) const;

@@ -86,8 +86,8 @@ VmConfig decided(VmConfig config, const Kvm& kvm) {
 
 VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io_loop,
                                ControlQueue& queue)
-    : kvm_(), config_(decided(std::move(config), kvm_)), io_loop_(io_loop),
-      boot_(make_guest_boot(config_, kvm_)),
+    : kvm_(), host_cpu_(kvm_, host.beside), config_(decided(std::move(config), kvm_)),
+      io_loop_(io_loop), boot_(make_guest_boot(config_, kvm_)),
       memory_(map_guest_ram(boot_->layout().ram, config_.huge_pages,
                             boot_->leaves_low_memory_alone() ? LowMemory::small_pages
                                                              : LowMemory::as_all_else)),
@@ -179,19 +179,21 @@ void VirtualMachine::make_vm() {
 }
 
 std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
-    const CpuidTable supported = kvm_.supported_cpuid();
     const auto msrs =
         watch_boot_ && entry_.mode == EntryMode::reset ? std::make_shared<MsrWatch>(*vm_) : nullptr;
-    const CpuName cpu_name = host_cpu_name();
+    const HostCpu& host_cpu = host_cpu_.result();
+    std::uint32_t tsc_khz = 0;
     std::vector<std::unique_ptr<Vcpu>> vcpus;
     for (std::uint32_t index = 0; index < config_.cpus; ++index) {
         auto vcpu = std::make_unique<Vcpu>(*vm_, index);
-        vcpu->set_cpuid(make_cpuid(supported, {.apic_id = index,
-                                               .cpu_count = config_.cpus,
-                                               .smt = config_.smt,
-                                               .tsc_khz = vcpu->tsc_khz(),
-                                               .tsc_deadline = kvm_.has_tsc_deadline(),
-                                               .name = cpu_name}));
+        if (index == 0)
+            tsc_khz = vcpu->tsc_khz();
+        vcpu->set_cpuid(make_cpuid(host_cpu.supported, {.apic_id = index,
+                                                        .cpu_count = config_.cpus,
+                                                        .smt = config_.smt,
+                                                        .tsc_khz = tsc_khz,
+                                                        .tsc_deadline = kvm_.has_tsc_deadline(),
+                                                        .name = host_cpu.name}));
         const bool no_firmware = boot_->wants_firmware_defaults();
         if (no_firmware)
             vcpu->set_firmware_msrs();
@@ -392,9 +394,12 @@ void VirtualMachine::end() noexcept {
         vcpus_->stop();
     if (machine_)
         machine_->halt();
-    io_loop_.stop();
+    // The loop ends while KVM takes the virtual machine down, which lasts longer.
+    io_loop_.ask_to_stop();
     wiring_.unbind();
     kvm_memory_.unbind();
+    vm_.reset();
+    io_loop_.stop();
 }
 
 } // namespace coldstart

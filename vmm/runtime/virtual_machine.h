@@ -23,6 +23,7 @@
 #include "vmm/runtime/boot/guest_boot.h"
 #include "vmm/runtime/control_queue.h"
 #include "vmm/runtime/events/machine_event.h"
+#include "vmm/runtime/host_cpu.h"
 #include "vmm/runtime/io_loop/io_loop.h"
 #include "vmm/runtime/io_loop/machine_clock.h"
 #include "vmm/runtime/kvm_memory.h"
@@ -71,6 +72,8 @@ struct HostSide {
     NetBackendMaker make_net = {};                      ///< as DeviceHost's
     std::shared_ptr<VsockListener> vsock_listener = {}; ///< as DeviceHost's
     MetadataSource* metadata = nullptr;                 ///< for VmConfig::mmds
+    /// Whose thread takes a part of the start off the control thread; none: it is done in turn.
+    Reactor* beside = nullptr;
 };
 
 class VirtualMachine {
@@ -143,6 +146,7 @@ class VirtualMachine {
     bool triple_faults_loop();
 
     Kvm kvm_;
+    HostCpuReading host_cpu_; ///< begun early, since it takes long
     VmConfig config_;
     IoLoop& io_loop_;
     std::unique_ptr<GuestBoot> boot_;

@@ -31,13 +31,18 @@ struct MachineController::Running {
 };
 
 MachineController::MachineController(VmConfig initial, Reactor& reactor, ControllerOptions options)
-    : options_(std::move(options)), post_codes_(initial.post_codes_path),
+    : options_(std::move(options)), post_codes_(initial.post_codes_path), reactor_(reactor),
       timeline_(options_.start_ns, options_.timeline),
       events_(reactor, options_.start_ns, &post_codes_, &timeline_),
       metadata_(options_.metadata_limit_bytes), configuration_(std::move(initial)) {}
 
 MachineController::~MachineController() {
+    take_down();
+}
+
+void MachineController::take_down() noexcept {
     const std::lock_guard guard(console_mutex_);
+    started_ = false;
     running_.reset();
 }
 
@@ -226,6 +231,7 @@ void MachineController::make_machine() {
     host.pci_config = host.watch_boot ? &next->pci_scans : nullptr;
     host.readiness = &events_;
     host.observer = &events_;
+    host.beside = &reactor_;
     host.metadata = &metadata_;
     host.vsock_listener = configuration_.vsock_listener();
     host.make_net = [this](const NetConfig& net, Reactor& reactor) {

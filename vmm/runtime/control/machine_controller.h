@@ -40,8 +40,8 @@ struct ControllerOptions {
     InputFilter terminal_keys = {}; ///< as ConsoleOptions::filter
     /// Called on the control thread when the guest is about to run for the first time.
     std::function<void(const VmConfig&)> on_start = {};
-    /// Called on the control thread when it runs; `screen` is there as long as the controller, and
-    /// nullptr without a display.
+    /// Called on the control thread when it runs; `screen` is there until take_down(), and nullptr
+    /// without a display.
     std::function<void(const Screen* screen)> on_running = {};
 };
 
@@ -68,13 +68,15 @@ class MachineController final : public RequestHandler {
     RunEnd run(Begin begin, std::optional<ControlQueue::TimePoint> deadline);
     /// What the end means for the process: in the last event.
     void tell_exit(int status, const std::string& reason);
+    /// Lets go of the machine that has ended, and of its screen. Nobody makes requests any more.
+    void take_down() noexcept;
 
     /// What happened when; after run() too, and after a start that failed.
     const TimelineRecorder& timeline() const noexcept { return timeline_; }
     /// What the machine is, or would be.
     const VmConfig& config() const noexcept { return configuration_.config(); }
 
-    /// The display's, or nullptr; after run() too.
+    /// The display's, or nullptr; after run() too, until take_down().
     const Screen* screen() const noexcept;
 
     // The host's wishes, for signals and keys.
@@ -99,6 +101,7 @@ class MachineController final : public RequestHandler {
 
     const ControllerOptions options_;
     PostCodeLog post_codes_;
+    Reactor& reactor_;
     TimelineRecorder timeline_;
     EventHub events_;
     MetadataStore metadata_;

@@ -79,7 +79,7 @@ EventHub::EventHub(Reactor& reactor, std::uint64_t start_ns, PostCodeSink* next,
 
 EventHub::~EventHub() {
     watch_.reset();
-    turn();
+    flush();
 }
 
 void EventHub::wake() noexcept {
@@ -101,13 +101,15 @@ void EventHub::record(const MachineEvent& event, std::uint64_t time_ns) noexcept
 void EventHub::happened(const MachineEvent& event) noexcept {
     const std::uint64_t now_ns = monotonic_ns();
     record(event, now_ns);
+    std::size_t waiting = 0;
     try {
         const std::lock_guard guard(inbox_mutex_);
         inbox_.push_back({now_ns, event});
+        waiting = inbox_.size();
     } catch (const std::bad_alloc&) {
         return; // an event is lost before the machine is
     }
-    wake();
+    wake_if_wanted(waiting, inbox_room);
 }
 
 void EventHub::post_code(std::uint8_t code, std::uint64_t time_ns) noexcept {
@@ -119,27 +121,30 @@ void EventHub::post_code(std::uint8_t code, std::uint64_t time_ns) noexcept {
     codes_[slot % post_code_ring].store(time_us(now_ns) << 9 | 0x100 | code,
                                         std::memory_order_release);
     record({EventKind::post_code, code}, now_ns);
-    wake();
+    wake_if_wanted(slot + 1 - codes_read_.load(std::memory_order_relaxed), post_code_ring);
 }
 
 void EventHub::guest_ready(std::string_view line) noexcept {
     const std::uint64_t now_ns = monotonic_ns();
     if (recorder_ != nullptr && recorder_->wants_everything())
         recorder_->record(Milestone::ready, now_ns, line);
+    std::size_t waiting = 0;
     {
         const std::lock_guard guard(inbox_mutex_);
         if (ready_count_ == ready_lines)
             return;
-        ReadyLine& waiting = ready_[ready_count_++];
-        waiting.time_ns = now_ns;
-        waiting.size = std::min(line.size(), waiting.text.size());
-        std::copy_n(line.begin(), waiting.size, waiting.text.begin());
+        ReadyLine& kept = ready_[ready_count_++];
+        kept.time_ns = now_ns;
+        kept.size = std::min(line.size(), kept.text.size());
+        std::copy_n(line.begin(), kept.size, kept.text.begin());
+        waiting = ready_count_;
     }
-    wake();
+    wake_if_wanted(waiting, ready_lines);
 }
 
 std::unique_ptr<Subscription> EventHub::follow(Listener listener) {
     const std::lock_guard guard(mutex_);
+    followed_ = true;
     readers_.push_back({std::move(listener), 0});
     auto handle = std::make_unique<Handle>(*this, std::prev(readers_.end()));
     wake();
@@ -205,21 +210,23 @@ std::vector<EventHub::Timed> EventHub::collect() {
 
 void EventHub::collect_post_codes(std::vector<Timed>& into) {
     const std::uint64_t written = codes_written_.load(std::memory_order_acquire);
-    if (written - codes_read_ > post_code_ring) {
-        const std::uint64_t lost = written - codes_read_ - post_code_ring;
+    std::uint64_t read = codes_read_.load(std::memory_order_relaxed);
+    if (written - read > post_code_ring) {
+        const std::uint64_t lost = written - read - post_code_ring;
         into.push_back({monotonic_ns(),
                         {EventKind::lost, static_cast<int>(std::min<std::uint64_t>(
                                               lost, std::numeric_limits<int>::max()))}});
-        codes_read_ += lost;
+        read += lost;
     }
-    for (; codes_read_ != written; ++codes_read_) {
+    for (; read != written; ++read) {
         const std::uint64_t word =
-            codes_[codes_read_ % post_code_ring].exchange(0, std::memory_order_acquire);
+            codes_[read % post_code_ring].exchange(0, std::memory_order_acquire);
         if (word == 0)
             break; // its writer has the slot and is about to fill it; it will wake us
         into.push_back({start_ns_ + (word >> 9) * 1000,
                         {EventKind::post_code, static_cast<int>(word & 0xff)}});
     }
+    codes_read_.store(read, std::memory_order_relaxed);
 }
 
 void EventHub::append(const Timed& timed) {

@@ -11,7 +11,8 @@
 // timeline(): steps that nobody follows one by one.
 //
 // Threads: happened, post_code, ready and follow any. post_code and ready are for vCPU threads:
-// they allocate nothing, wait for nobody, and wake the reactor's thread only when it sleeps.
+// they allocate nothing, wait for nobody, and wake the reactor's thread only when it sleeps and
+// somebody reads along, or when half the room for what waits is taken.
 #pragma once
 
 #include "api/command/answer.h"
@@ -39,6 +40,7 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     static constexpr std::size_t history = 4096;
     static constexpr std::size_t post_code_ring = 1024;
     static constexpr std::size_t ready_lines = 32; ///< that may wait to be told
+    static constexpr std::size_t inbox_room = 128; ///< for what else waits; it may be exceeded
 
     /// `start_ns`: CLOCK_MONOTONIC when the process began. `next` hears of POST codes too; it may
     /// be absent, as `recorder` may. Listeners are called on the reactor's thread. Throws Error.
@@ -55,7 +57,10 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     /// subscription is gone. The hub outlives the subscription.
     std::unique_ptr<Subscription> follow(Listener listener);
     /// Tells readers now, on the caller's thread, what is not told yet.
-    void flush() { turn(); }
+    void flush() {
+        if (followed_)
+            turn();
+    }
     /// All that is known, as one JSON array in the order of time. Milestones have no "seq".
     std::string timeline();
 
@@ -85,6 +90,11 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     }
     void tell(Reader& reader);
     void wake() noexcept;
+    /// After something was put where `waiting` things wait now, of `room`.
+    void wake_if_wanted(std::size_t waiting, std::size_t room) noexcept {
+        if (followed_ || waiting >= room / 2)
+            wake();
+    }
 
     const std::uint64_t start_ns_;
     PostCodeSink* const next_;
@@ -94,8 +104,9 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     // Written by vCPU threads: times in microseconds and codes, in one word; 0: nothing.
     std::array<std::atomic<std::uint64_t>, post_code_ring> codes_{};
     std::atomic<std::uint64_t> codes_written_{0};
-    std::uint64_t codes_read_ = 0; ///< the reader's, who holds mutex_
+    std::atomic<std::uint64_t> codes_read_{0}; ///< the reader's, who holds mutex_
     std::atomic<bool> awake_{false};
+    std::atomic<bool> followed_{false}; ///< there has been a reader
 
     struct ReadyLine {
         std::uint64_t time_ns = 0;

@@ -64,14 +64,18 @@ void IoLoop::start() {
     });
 }
 
-void IoLoop::stop() noexcept {
-    if (!thread_.joinable())
-        return;
+void IoLoop::ask_to_stop() noexcept {
     {
         const std::lock_guard guard(mutex_);
         stopping_ = true;
     }
     wake();
+}
+
+void IoLoop::stop() noexcept {
+    if (!thread_.joinable())
+        return;
+    ask_to_stop();
     thread_.join();
 }
 

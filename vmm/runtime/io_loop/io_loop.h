@@ -21,8 +21,10 @@ class IoLoop final : public Reactor {
     ~IoLoop() override;
 
     void start();
-    /// Ends the loop after the current callback and joins its thread. Posted tasks that have not
-    /// run are dropped.
+    /// Ends the loop after the current callback, without waiting for it. Posted tasks that have
+    /// not run are dropped.
+    void ask_to_stop() noexcept;
+    /// The same, and joins its thread.
     void stop() noexcept;
 
     std::unique_ptr<Watch> watch(int fd, std::uint32_t poll_events,
