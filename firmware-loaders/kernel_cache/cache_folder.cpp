@@ -39,6 +39,10 @@ void make_folders(const std::string& path) noexcept {
     ::mkdir(path.c_str(), S_IRWXU);
 }
 
+UniqueFd open_folder(const std::string& path) noexcept {
+    return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 struct Entry {
     std::string name;
     struct stat status {};
@@ -104,9 +108,13 @@ void write_sparsely(int fd, ByteView bytes, const std::string& name) {
 } // namespace
 
 CacheFolder::CacheFolder(const std::string& path, bool create) : path_(path) {
-    if (create)
+    folder_ = open_folder(path);
+    // Made only when it is missing: on a network file system mkdir asks the server about every
+    // folder on the way, though it is there.
+    if (!folder_ && errno == ENOENT && create) {
         make_folders(path);
-    folder_.reset(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        folder_ = open_folder(path);
+    }
     struct stat status {};
     if (!folder_ || ::fstat(folder_.get(), &status) != 0)
         throw system_error(cat("kernel cache ", path), errno);
