@@ -37,23 +37,46 @@ VcpuPool::~VcpuPool() {
     stop();
 }
 
-void VcpuPool::start(std::vector<std::unique_ptr<Vcpu>> vcpus) {
-    vcpus_ = std::move(vcpus);
-    wish_ = Wish::park;
-    resting_ = 0;
-    held_vector_.reset();
-    threads_.reserve(vcpus_.size());
+void VcpuPool::add(std::unique_ptr<Vcpu> vcpu, Preparation prepare) {
+    // As if it had been parked before: rest() expects the request to be set.
+    vcpu->request_exit();
     const std::lock_guard guard(mutex_);
-    for (const auto& vcpu : vcpus_) {
-        // As if it had been parked before: rest() expects the request to be set.
-        vcpu->request_exit();
-        if (counters_.size() <= threads_.size())
-            counters_.push_back(std::make_unique<Counters>());
-        counters_[threads_.size()]->smi = false;
-        threads_.emplace_back([this, &target = *vcpu, &counters = *counters_[threads_.size()]] {
-            thread_main(target, counters);
-        });
+    const std::size_t index = threads_.size();
+    if (counters_.size() <= index)
+        counters_.push_back(std::make_unique<Counters>());
+    counters_[index]->smi = false;
+    vcpus_.push_back(std::move(vcpu));
+    if (prepare)
+        ++unprepared_;
+    threads_.emplace_back([this, &target = *vcpus_.back(), &counters = *counters_[index],
+                           prepare = std::move(prepare)] {
+        if (prepare)
+            prepare_on_thread(target, prepare);
+        thread_main(target, counters);
+    });
+}
+
+void VcpuPool::prepare_on_thread(Vcpu& vcpu, const Preparation& prepare) noexcept {
+    std::exception_ptr failure;
+    try {
+        prepare(vcpu);
+    } catch (...) {
+        failure = std::current_exception();
     }
+    {
+        const std::lock_guard guard(mutex_);
+        --unprepared_;
+        if (failure && !failure_)
+            failure_ = std::move(failure);
+    }
+    changed_.notify_all();
+}
+
+void VcpuPool::wait_until_prepared() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return unprepared_ == 0; });
+    if (failure_)
+        std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 void VcpuPool::resume() {
@@ -122,14 +145,16 @@ void VcpuPool::request_park() noexcept {
 }
 
 void VcpuPool::stop() noexcept {
-    if (threads_.empty())
-        return;
     set_wish(Wish::end);
     for (std::thread& thread : threads_)
         thread.join();
     const std::lock_guard guard(mutex_); // set_intr() looks at them
     threads_.clear();
     vcpus_.clear();
+    wish_ = Wish::park;
+    resting_ = unprepared_ = 0;
+    failure_ = nullptr;
+    held_vector_.reset();
 }
 
 void VcpuPool::set_controllers(EndOfInterruptListener& ioapic,

@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -58,8 +59,14 @@ class VcpuPool {
     /// The boot processor's INTR pin. Any thread; nothing while there are no vCPUs.
     void set_intr(bool asserted) noexcept;
 
-    /// Takes over `vcpus`, set up and not yet run, and starts their threads, parked.
-    void start(std::vector<std::unique_ptr<Vcpu>> vcpus);
+    /// Sets a vCPU up; throws Error.
+    using Preparation = std::function<void(Vcpu&)>;
+    /// Takes over a vCPU that has not run, the boot processor first, and starts its thread, parked.
+    /// `prepare` is called on that thread, so that many are set up beside each other; without it the
+    /// caller does so before resume().
+    void add(std::unique_ptr<Vcpu> vcpu, Preparation prepare = {});
+    /// Waits until all are prepared. Throws Error when one could not be; then stop() is left to do.
+    void wait_until_prepared();
     /// Lets parked vCPUs run.
     void resume();
     /// Returns when every vCPU has left the guest, with nothing pending, and stands still.
@@ -93,6 +100,7 @@ class VcpuPool {
         }
     };
 
+    void prepare_on_thread(Vcpu& vcpu, const Preparation& prepare) noexcept;
     void thread_main(Vcpu& vcpu, Counters& counters) noexcept;
     /// After an interrupted run: whether the vCPU is to go on.
     bool wanted(Vcpu& vcpu) noexcept;
@@ -122,6 +130,8 @@ class VcpuPool {
     std::condition_variable changed_;
     Wish wish_ = Wish::park;
     std::size_t resting_ = 0;
+    std::size_t unprepared_ = 0;
+    std::exception_ptr failure_; ///< of a preparation
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
     std::vector<std::thread> threads_;
     std::vector<std::unique_ptr<Counters>> counters_; ///< they outlive the vCPUs of a reset

@@ -133,7 +133,7 @@ VirtualMachine::VirtualMachine(VmConfig config, const HostSide& host, IoLoop& io
     entry_ = boot_->prepare(*machine_, memory_);
     torn_files_.watch(memory_);
     milestones_.reached(Milestone::loaded, boot_name(entry_));
-    vcpus_->start(make_vcpus());
+    make_vcpus();
     wiring_.bind(*vm_);
     milestones_.reached(Milestone::vcpus_ready);
     tell(EventKind::created);
@@ -178,35 +178,34 @@ void VirtualMachine::make_vm() {
     vm_->set_routes({});
 }
 
-std::vector<std::unique_ptr<Vcpu>> VirtualMachine::make_vcpus() {
+void VirtualMachine::make_vcpus() {
+    auto first = std::make_unique<Vcpu>(*vm_, 0);
+    Vcpu& boot_processor = *first;
+    const HostCpu& host_cpu = host_cpu_.result();
+    const CpuidFacts facts{.cpu_count = config_.cpus,
+                           .smt = config_.smt,
+                           .tsc_khz = boot_processor.tsc_khz(),
+                           .tsc_deadline = kvm_.has_tsc_deadline(),
+                           .name = host_cpu.name};
     const auto msrs =
         watch_boot_ && entry_.mode == EntryMode::reset ? std::make_shared<MsrWatch>(*vm_) : nullptr;
-    const HostCpu& host_cpu = host_cpu_.result();
-    std::uint32_t tsc_khz = 0;
-    std::vector<std::unique_ptr<Vcpu>> vcpus;
-    for (std::uint32_t index = 0; index < config_.cpus; ++index) {
-        auto vcpu = std::make_unique<Vcpu>(*vm_, index);
-        if (index == 0)
-            tsc_khz = vcpu->tsc_khz();
-        vcpu->set_cpuid(make_cpuid(host_cpu.supported, {.apic_id = index,
-                                                        .cpu_count = config_.cpus,
-                                                        .smt = config_.smt,
-                                                        .tsc_khz = tsc_khz,
-                                                        .tsc_deadline = kvm_.has_tsc_deadline(),
-                                                        .name = host_cpu.name}));
-        const bool no_firmware = boot_->wants_firmware_defaults();
-        if (no_firmware)
-            vcpu->set_firmware_msrs();
-        if (index == 0) {
-            if (no_firmware)
-                vcpu->set_firmware_lapic();
-            vcpu->set_entry_state(entry_);
-        }
+    const auto set_up = [this, facts, msrs, &host_cpu](Vcpu& vcpu) {
+        CpuidFacts own = facts;
+        own.apic_id = vcpu.index();
+        vcpu.set_cpuid(make_cpuid(host_cpu.supported, own));
+        if (boot_->wants_firmware_defaults())
+            vcpu.set_firmware_msrs();
         if (msrs)
-            vcpu->watch_boot(msrs, milestones_);
-        vcpus.push_back(std::move(vcpu));
-    }
-    return vcpus;
+            vcpu.watch_boot(msrs, milestones_);
+    };
+    vcpus_->add(std::move(first));
+    for (std::uint32_t index = 1; index < config_.cpus; ++index)
+        vcpus_->add(std::make_unique<Vcpu>(*vm_, index), set_up);
+    set_up(boot_processor);
+    if (boot_->wants_firmware_defaults())
+        boot_processor.set_firmware_lapic();
+    boot_processor.set_entry_state(entry_);
+    vcpus_->wait_until_prepared();
 }
 
 void VirtualMachine::quiesce_devices() {
@@ -259,7 +258,7 @@ void VirtualMachine::restart() {
     make_vm();
     entry_ = boot_->prepare(*machine_, memory_);
     torn_files_.watch(memory_);
-    vcpus_->start(make_vcpus());
+    make_vcpus();
     wiring_.bind(*vm_);
     machine_->resume();
     vcpus_->resume();

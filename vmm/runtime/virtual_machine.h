@@ -126,7 +126,8 @@ class VirtualMachine {
     void vcpu_stopped(VcpuStop stop);
     /// With a split irqchip: lines, controllers and vCPUs come together.
     void join_controllers();
-    std::vector<std::unique_ptr<Vcpu>> make_vcpus();
+    /// Into the pool, parked.
+    void make_vcpus();
     /// The machine from power-on state again: after a reset.
     void restart();
     /// The devices finish what is in flight; the vCPUs stand still.
