@@ -103,7 +103,8 @@ AcpiImage build_acpi_image(const AcpiInputs& inputs, bool with_rsdt) {
     tables.push_back(image.add("APIC", build_madt(inputs, power.fixed)));
     if (inputs.pci) {
         if (inputs.pci->ecam)
-            tables.push_back(image.add("MCFG", build_mcfg(*inputs.pci->ecam)));
+            tables.push_back(
+                image.add("MCFG", build_mcfg(*inputs.pci->ecam, inputs.pci->last_bus)));
         if (inputs.pci->hpet)
             tables.push_back(image.add("HPET", build_hpet(*inputs.pci->hpet)));
         tables.push_back(image.add("WAET", build_waet()));

@@ -2,13 +2,13 @@
 
 namespace coldstart {
 
-std::vector<std::byte> build_mcfg(const EcamFacts& ecam) {
+std::vector<std::byte> build_mcfg(const EcamFacts& ecam, std::uint8_t last_bus) {
     std::vector<std::byte> table = sdt_begin("MCFG", 1);
     append_le(table, std::uint64_t{0}); // reserved
     append_le(table, ecam.base);
     append_le(table, std::uint16_t{0}); // segment
-    append_le(table, ecam.first_bus);
-    append_le(table, ecam.last_bus);
+    append_le(table, std::uint8_t{0});  // first bus
+    append_le(table, last_bus);
     append_le(table, std::uint32_t{0}); // reserved
     sdt_finish(table);
     return table;

@@ -47,7 +47,7 @@ aml::Term bridge_resources(const PciAcpiFacts& facts) {
     constexpr std::uint16_t mechanism1_ports = 0xcf8;
     constexpr std::uint8_t mechanism1_length = 8;
     aml::ResourceTemplate resources;
-    resources.bus_window(0, facts.ecam ? facts.ecam->last_bus : 0xff)
+    resources.bus_window(0, facts.last_bus)
         .io(mechanism1_ports, mechanism1_length)
         .io_window(0, mechanism1_ports - 1)
         .io_window(mechanism1_ports + mechanism1_length, 0xffff)
@@ -108,14 +108,11 @@ aml::Term host_bridge(const PciAcpiFacts& facts, const aml::Term& lpc) {
 }
 
 /// Reserves ECAM: systems use no MCFG whose range is not a board's resource.
-aml::Term ecam_device(const EcamFacts& ecam) {
-    constexpr unsigned bus_shift = 20;
-    const std::uint64_t base = ecam.base + (std::uint64_t{ecam.first_bus} << bus_shift);
-    const std::uint64_t buses = std::uint64_t{ecam.last_bus} - ecam.first_bus + 1;
-    const std::uint64_t size = buses << bus_shift;
-    if (ecam.last_bus < ecam.first_bus || base < ecam.base || base + (size - 1) < base)
-        throw Error(cat("ACPI: ECAM of buses ", unsigned{ecam.first_bus}, " to ",
-                        unsigned{ecam.last_bus}, " at ", hex(ecam.base), ": there are none"));
+aml::Term ecam_device(const EcamFacts& ecam, std::uint8_t last_bus) {
+    const std::uint64_t base = ecam.base, size = ecam.size_bytes;
+    if (size / EcamFacts::bus_bytes <= last_bus || base + (size - 1) < base)
+        throw Error(cat("ACPI: ECAM of buses 0 to ", unsigned{last_bus}, " at ", hex(base),
+                        ": no room in ", hex(size), " bytes"));
     aml::ResourceTemplate resources;
     if (base < four_gib && size <= four_gib - base)
         resources.memory32_fixed(static_cast<std::uint32_t>(base),
@@ -155,7 +152,7 @@ aml::Term pci_system(const AcpiInputs& inputs, const std::optional<FixedHardware
 
     aml::Term system = processors + interrupt_links();
     if (facts.ecam)
-        system += ecam_device(*facts.ecam);
+        system += ecam_device(*facts.ecam, facts.last_bus);
     if (facts.hpet && !has_hpet)
         system += hpet_device(*facts.hpet);
     system += beside;

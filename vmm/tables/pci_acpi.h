@@ -16,12 +16,13 @@ struct AcpiAddressRange {
     std::uint64_t size_bytes = 0;
 };
 
-/// The memory-mapped configuration space of buses first_bus to last_bus, a megabyte each. `base`
-/// is where bus 0 stands or would stand.
+/// The memory-mapped configuration space, a megabyte a bus from bus 0 on.
 struct EcamFacts {
+    static constexpr std::uint64_t bus_bytes = 1 << 20;
+
     std::uint64_t base = 0xb0000000;
-    std::uint8_t first_bus = 0;
-    std::uint8_t last_bus = 255;
+    /// What the chipset decodes: nothing else may stand there.
+    std::uint64_t size_bytes = 256 * bus_bytes;
 };
 
 struct HpetFacts {
@@ -52,7 +53,10 @@ struct SmiCommandFacts {
 };
 
 struct PciAcpiFacts {
-    std::optional<EcamFacts> ecam = {};            ///< nothing while it is disabled
+    std::optional<EcamFacts> ecam = {}; ///< nothing while it is disabled
+    /// The highest bus there is. Systems look for devices on each bus that the tables name: Linux
+    /// makes 32 reads for each of them, 8,192 exits if it is all that ECAM has room for.
+    std::uint8_t last_bus = 0;
     std::vector<AcpiAddressRange> windows = {};    ///< for BARs below 4 GiB
     std::optional<AcpiAddressRange> window64 = {}; ///< for BARs above
     std::optional<HpetFacts> hpet = {};

@@ -25,7 +25,7 @@ std::vector<std::byte> build_madt(const AcpiInputs& inputs,
 std::vector<std::byte> build_dsdt(const AcpiInputs& inputs, const PowerManagement& power);
 
 /// MCFG (PCI Firmware Specification 3.0, section 4.1.2): where ECAM stands.
-std::vector<std::byte> build_mcfg(const EcamFacts& ecam);
+std::vector<std::byte> build_mcfg(const EcamFacts& ecam, std::uint8_t last_bus);
 
 /// HPET description table (IA-PC HPET Specification 1.0a, section 3.2.4).
 std::vector<std::byte> build_hpet(const HpetFacts& hpet);

@@ -214,14 +214,12 @@ PciAcpiFacts FirmwareBoot::pci_facts() const {
     const std::uint64_t pciexbar = pci.config_read(0, mch, mch_pciexbar, 4) |
                                    std::uint64_t{pci.config_read(0, mch, mch_pciexbar + 4, 4)}
                                        << 32;
-    constexpr std::uint64_t bus_bytes = 1 * MiB;
     std::uint64_t ecam = 0, ecam_bytes = 0;
     if ((pciexbar & 1) != 0) {
         const unsigned length = static_cast<unsigned>(pciexbar >> 1) & 3; // 256, 128 or 64 MiB
         ecam_bytes = 256 * MiB >> std::min(length, 2u);
         ecam = pciexbar & ~(ecam_bytes - 1) & 0xfffffffff;
-        facts.ecam = EcamFacts{.base = ecam,
-                               .last_bus = static_cast<std::uint8_t>(ecam_bytes / bus_bytes - 1)};
+        facts.ecam = EcamFacts{.base = ecam, .size_bytes = ecam_bytes};
     }
     const std::uint64_t low_end =
         std::max(layout_.ram.front().end().value, layout::pci_hole_large.value);
