@@ -75,8 +75,8 @@ TEST_CASE("bench timeline: the phases of one run, or of two and what lies betwee
         timeline_summary(timeline_file("\"kernel\"", "\"firmware\""), "b")};
     CHECK(timelines_text(two) == "ms            A      B   B - A\n"
                                  "setup     0.500  1.500  +1.000\n"
-                                 "kernel    2.500      -       -\n"
                                  "firmware      -  2.500       -\n"
+                                 "kernel    2.500      -       -\n"
                                  "all       4.000  4.000  +0.000\n");
 }
 

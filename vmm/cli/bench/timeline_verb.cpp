@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 
 namespace coldstart {
 namespace {
@@ -91,13 +92,14 @@ std::vector<std::string> row_of(std::string_view name, std::span<const PhaseTime
     return row;
 }
 
-/// Of all timelines; what only the second has comes last.
+/// Of all timelines, in their order: what only the second has stands where it has it.
 std::vector<std::string> names_of(std::span<const TimelineSummary> timelines) {
     std::vector<std::string> names;
     for (const TimelineSummary& timeline : timelines) {
+        auto place = names.begin();
         for (const PhaseTime& phase : timeline.phases) {
-            if (std::find(names.begin(), names.end(), phase.name) == names.end())
-                names.push_back(phase.name);
+            const auto found = std::find(names.begin(), names.end(), phase.name);
+            place = std::next(found != names.end() ? found : names.insert(place, phase.name));
         }
     }
     return names;

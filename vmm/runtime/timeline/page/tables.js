@@ -27,9 +27,23 @@ function tellAbout() {
     (base(state.runs[0].machine.kernel || state.runs[0].machine.firmware) || "a run");
 }
 
+// [name, phase] of all runs, in their order: what only the second has stands where it has it.
+function phaseNames() {
+  const names = [];
+  for (const run of state.runs) {
+    let place = 0;
+    for (const phase of run.phases) {
+      const found = names.findIndex(([name]) => name === phase.name);
+      if (found < 0)
+        names.splice(place, 0, [phase.name, phase]);
+      place = (found < 0 ? place : found) + 1;
+    }
+  }
+  return names;
+}
+
 function tellPhases() {
-  const [a, b] = state.runs, two = b !== undefined, whole = lengthOf(a);
-  const names = [...new Map(state.runs.flatMap(run => run.phases.map(p => [p.name, p])))];
+  const [a, b] = state.runs, two = b !== undefined, whole = lengthOf(a), names = phaseNames();
   const row = ([name, any]) => {
     const of = run => run?.phases.find(phase => phase.name === name);
     const size = run => of(run) && of(run).end_ns - of(run).start_ns;
