@@ -1,9 +1,8 @@
 // VirtualMachine's second half: what happens to a machine that runs, and what follows from it.
-#include "vmm/runtime/virtual_machine.h"
-
 #include "devices/core/acpi/power_button.h"
 #include "vmm/base/log.h"
 #include "vmm/base/text.h"
+#include "vmm/runtime/virtual_machine.h"
 
 namespace coldstart {
 
