@@ -118,7 +118,7 @@ void EventHub::post_code(std::uint8_t code, std::uint64_t time_ns) noexcept {
     const std::uint64_t slot = codes_written_.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t now_ns = monotonic_ns();
     // The 1 above the code makes the word differ from an empty slot.
-    codes_[slot % post_code_ring].store(time_us(now_ns) << 9 | 0x100 | code,
+    codes_[slot % post_code_ring].store(ticks(now_ns) << 9 | 0x100 | code,
                                         std::memory_order_release);
     record({EventKind::post_code, code}, now_ns);
     wake_if_wanted(slot + 1 - codes_read_.load(std::memory_order_relaxed), post_code_ring);
@@ -223,7 +223,7 @@ void EventHub::collect_post_codes(std::vector<Timed>& into) {
             codes_[read % post_code_ring].exchange(0, std::memory_order_acquire);
         if (word == 0)
             break; // its writer has the slot and is about to fill it; it will wake us
-        into.push_back({start_ns_ + (word >> 9) * 1000,
+        into.push_back({start_ns_ + (word >> 9) * tick_ns,
                         {EventKind::post_code, static_cast<int>(word & 0xff)}});
     }
     codes_read_.store(read, std::memory_order_relaxed);

@@ -88,6 +88,12 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     std::uint64_t time_us(std::uint64_t time_ns) const noexcept {
         return time_ns > start_ns_ ? (time_ns - start_ns_) / 1000 : 0;
     }
+    /// Since the start; 55 bits of them are 18 years. Coarser ones would put codes before what
+    /// happened before them.
+    static constexpr std::uint64_t tick_ns = 16;
+    std::uint64_t ticks(std::uint64_t time_ns) const noexcept {
+        return time_ns > start_ns_ ? (time_ns - start_ns_) / tick_ns : 0;
+    }
     void tell(Reader& reader);
     void wake() noexcept;
     /// After something was put where `waiting` things wait now, of `room`.
@@ -101,7 +107,7 @@ class EventHub final : public MachineObserver, public PostCodeSink, public Readi
     TimelineRecorder* const recorder_;
     UniqueFd wake_fd_;
 
-    // Written by vCPU threads: times in microseconds and codes, in one word; 0: nothing.
+    // Written by vCPU threads: times in ticks and codes, in one word; 0: nothing.
     std::array<std::atomic<std::uint64_t>, post_code_ring> codes_{};
     std::atomic<std::uint64_t> codes_written_{0};
     std::atomic<std::uint64_t> codes_read_{0}; ///< the reader's, who holds mutex_
