@@ -11,6 +11,9 @@
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#ifdef __clang__
+#define _Bool bool // glibc's header takes it for granted, and clang has it in GNU C++ only
+#endif
 #include <sys/platform/x86.h>
 
 namespace coldstart {
