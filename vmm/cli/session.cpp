@@ -324,8 +324,8 @@ int run_session(SessionOptions options) {
     machine.tell_exit(status, reason);
     write_timeline(reason, status, end_ns);
     signals.end();
+    host_loop.ask_to_stop(); // it ends while the server and the machine are taken down
     server.reset();
-    host_loop.ask_to_stop(); // it ends while the machine is taken down
     machine.take_down();
     host_loop.stop();
     return status;
