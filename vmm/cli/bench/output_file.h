@@ -1,4 +1,6 @@
-// A file that appears whole or not at all: written beside its name, and renamed.
+// A file that appears whole or not at all: written beside its name, and renamed. It is not open
+// in between: a child process that begins closes its copy, which a network file system tells its
+// server, and that would be measured with the child's start.
 // Threads: one.
 #pragma once
 
@@ -22,8 +24,10 @@ class OutputFile {
     void write(std::string_view text);
 
   private:
+    UniqueFd open_part() const;
+
     const std::string flag_, path_, part_;
-    UniqueFd fd_;
+    bool part_is_there_ = false;
 };
 
 } // namespace coldstart
