@@ -103,7 +103,6 @@ class Vcpu {
     bool emulation_failed() const noexcept;
 
   private:
-    /// Sets an MSR; one that the host's KVM does not know is left out in silence.
     ExitKind decode_exit() noexcept;
     std::string describe_registers() const;
     std::string describe_code(const GuestMemory& memory) const;
